@@ -1,0 +1,318 @@
+//! The one error: opaque, its facts by accessor. A message says what, where, expected and found.
+
+use crate::{Expected, Position, Revision};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Any error, of the user's code too.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// The class of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A stream is not what the append expected.
+    Conflict,
+    /// Bytes that were acknowledged are damaged or missing, or a file is not what it should be.
+    Corrupt,
+    /// No room on the file system (`ENOSPC`, `EDQUOT`, `EFBIG`). Reading goes on; appending works again once there is room.
+    DiskFull,
+    /// Another failure of the operating system.
+    Io,
+    /// Another writer has the store open.
+    Locked,
+    /// What was asked for has been removed by retention.
+    Truncated,
+    /// The file or value is of a later version than this program knows.
+    Unsupported,
+    /// A bound of [`limits`](crate::limits) was reached.
+    Limit,
+    /// The store was closed.
+    Closed,
+    /// A sync failed: nothing more is written until the store is opened again.
+    Poisoned,
+    /// The request itself is wrong.
+    Invalid,
+    /// Anything else; see its source.
+    Other,
+}
+
+/// A stream was not what an append expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// The stream.
+    pub stream: String,
+    /// What the append expected of it.
+    pub expected: Expected,
+    /// Its newest revision, `None` if there is no such stream.
+    pub actual: Option<Revision>,
+}
+
+/// Where damage was found, and what was expected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Corruption {
+    /// What is damaged: `frame`, `event`, `segment header`, `store file` ...
+    pub what: String,
+    /// The file, relative to the store's directory.
+    pub file: PathBuf,
+    /// Number of the segment, if it is one.
+    pub segment: Option<u64>,
+    /// Byte place in the file.
+    pub offset: u64,
+    /// What should be there.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, file, offset, expected, found, .. } = self;
+        write!(f, "corrupt {what} in {} at byte {offset}: expected {expected}, found {found}", file.display())
+    }
+}
+
+/// What any operation of the library fails with. Cheap to clone and one word wide.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
+
+#[derive(Debug)]
+enum Repr {
+    Conflict(Conflict),
+    Corrupt(Corruption),
+    DiskFull { what: String, source: io::Error },
+    Io { what: String, source: io::Error },
+    Locked { dir: PathBuf, pid: Option<u32> },
+    Truncated { asked: Position, first: Position },
+    Unsupported { what: String },
+    Limit { what: String, limit: u64, found: u64 },
+    Closed,
+    Poisoned { cause: Error },
+    NotAStore { dir: PathBuf, why: String },
+    Invalid { what: String },
+    Other { what: String, source: Option<BoxError> },
+}
+
+impl Error {
+    /// The class of the error.
+    pub fn kind(&self) -> ErrorKind {
+        match &*self.0 {
+            Repr::Conflict(_) => ErrorKind::Conflict,
+            Repr::Corrupt(_) => ErrorKind::Corrupt,
+            Repr::DiskFull { .. } => ErrorKind::DiskFull,
+            Repr::Io { .. } => ErrorKind::Io,
+            Repr::Locked { .. } => ErrorKind::Locked,
+            Repr::Truncated { .. } => ErrorKind::Truncated,
+            Repr::Unsupported { .. } => ErrorKind::Unsupported,
+            Repr::Limit { .. } => ErrorKind::Limit,
+            Repr::Closed => ErrorKind::Closed,
+            Repr::Poisoned { .. } => ErrorKind::Poisoned,
+            Repr::NotAStore { .. } | Repr::Invalid { .. } => ErrorKind::Invalid,
+            Repr::Other { .. } => ErrorKind::Other,
+        }
+    }
+
+    /// The facts of a conflict.
+    pub fn conflict(&self) -> Option<&Conflict> {
+        match &*self.0 {
+            Repr::Conflict(conflict) => Some(conflict),
+            _ => None,
+        }
+    }
+
+    /// Where damage was found.
+    pub fn corruption(&self) -> Option<&Corruption> {
+        match &*self.0 {
+            Repr::Corrupt(corruption) => Some(corruption),
+            _ => None,
+        }
+    }
+
+    /// Process id of the writer that holds the store, if it could be read.
+    pub fn holder(&self) -> Option<u32> {
+        match &*self.0 {
+            Repr::Locked { pid, .. } => *pid,
+            _ => None,
+        }
+    }
+
+    /// A stream was not what the append expected; see [`Error::conflict`].
+    pub fn is_conflict(&self) -> bool {
+        self.kind() == ErrorKind::Conflict
+    }
+    /// Acknowledged data is damaged; see [`Error::corruption`].
+    pub fn is_corrupt(&self) -> bool {
+        self.kind() == ErrorKind::Corrupt
+    }
+    /// There is no room on the file system.
+    pub fn is_disk_full(&self) -> bool {
+        self.kind() == ErrorKind::DiskFull
+    }
+    /// Another writer has the store; see [`Error::holder`].
+    pub fn is_locked(&self) -> bool {
+        self.kind() == ErrorKind::Locked
+    }
+    /// The store was closed.
+    pub fn is_closed(&self) -> bool {
+        self.kind() == ErrorKind::Closed
+    }
+    /// An earlier sync failed; open the store again.
+    pub fn is_poisoned(&self) -> bool {
+        self.kind() == ErrorKind::Poisoned
+    }
+    /// Retention has removed what was asked for.
+    pub fn is_truncated(&self) -> bool {
+        self.kind() == ErrorKind::Truncated
+    }
+    /// A later version wrote this.
+    pub fn is_unsupported(&self) -> bool {
+        self.kind() == ErrorKind::Unsupported
+    }
+    /// The directory is not a store.
+    pub fn is_not_a_store(&self) -> bool {
+        matches!(&*self.0, Repr::NotAStore { .. })
+    }
+    /// The same call may succeed later without any change: no room, the store is held by another writer, or too many
+    /// files are open or too little memory is there.
+    pub fn is_retryable(&self) -> bool {
+        match &*self.0 {
+            Repr::DiskFull { .. } | Repr::Locked { .. } => true,
+            Repr::Io { source, .. } => {
+                matches!(
+                    source.raw_os_error(),
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN | libc::EINTR)
+                )
+            }
+            _ => false,
+        }
+    }
+
+    /// For authors of stores: a conflict, with its facts.
+    pub fn new_conflict(stream: impl Into<String>, expected: Expected, actual: Option<Revision>) -> Self {
+        Repr::Conflict(Conflict { stream: stream.into(), expected, actual }).into()
+    }
+
+    /// For authors of stores and codecs: anything else, with its cause.
+    pub fn other(cause: impl Into<BoxError>) -> Self {
+        Repr::Other { what: String::new(), source: Some(cause.into()) }.into()
+    }
+
+    /// The request is wrong: `what` says where, what was expected and what was found.
+    pub fn invalid(what: impl Into<String>) -> Self {
+        Repr::Invalid { what: what.into() }.into()
+    }
+
+    /// Something is of a later version or a feature that is off.
+    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+        Repr::Unsupported { what: what.into() }.into()
+    }
+
+    pub(crate) fn limit(what: impl Into<String>, limit: u64, found: u64) -> Self {
+        Repr::Limit { what: what.into(), limit, found }.into()
+    }
+
+    pub(crate) fn closed() -> Self {
+        Repr::Closed.into()
+    }
+
+    pub(crate) fn poisoned(cause: Error) -> Self {
+        match &*cause.0 {
+            Repr::Poisoned { .. } => cause,
+            _ => Repr::Poisoned { cause }.into(),
+        }
+    }
+
+    pub(crate) fn locked(dir: impl Into<PathBuf>, pid: Option<u32>) -> Self {
+        Repr::Locked { dir: dir.into(), pid }.into()
+    }
+
+    pub(crate) fn not_a_store(dir: impl Into<PathBuf>, why: impl Into<String>) -> Self {
+        Repr::NotAStore { dir: dir.into(), why: why.into() }.into()
+    }
+
+    #[expect(dead_code, reason = "retention is the first to remove anything")]
+    pub(crate) fn truncated(asked: Position, first: Position) -> Self {
+        Repr::Truncated { asked, first }.into()
+    }
+
+    pub(crate) fn corrupt(corruption: Corruption) -> Self {
+        Repr::Corrupt(corruption).into()
+    }
+
+    /// A failed call: `what` says which, on which file.
+    pub(crate) fn io(what: impl fmt::Display, path: &Path, source: io::Error) -> Self {
+        let what = format!("{what} {}", path.display());
+        match source.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => Repr::DiskFull { what, source }.into(),
+            _ if source.kind() == io::ErrorKind::StorageFull => Repr::DiskFull { what, source }.into(),
+            _ => Repr::Io { what, source }.into(),
+        }
+    }
+}
+
+impl From<Repr> for Error {
+    fn from(repr: Repr) -> Self {
+        Self(Arc::new(repr))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Repr::Conflict(Conflict { stream, expected, actual }) => {
+                write!(f, "conflict in stream {stream:?}: expected {expected}, found ")?;
+                match actual {
+                    Some(revision) => write!(f, "revision {revision}"),
+                    None => f.write_str("no stream"),
+                }
+            }
+            Repr::Corrupt(corruption) => corruption.fmt(f),
+            Repr::DiskFull { what, source } => write!(f, "disk full: {what}: {source}"),
+            Repr::Io { what, source } => write!(f, "{what}: {source}"),
+            Repr::Locked { dir, pid } => {
+                write!(f, "the store in {} is locked by another writer", dir.display())?;
+                match pid {
+                    Some(pid) => write!(f, ", process {pid}"),
+                    None => Ok(()),
+                }
+            }
+            Repr::Truncated { asked, first } => {
+                write!(f, "position {asked} was removed by retention: the first that is there is {first}")
+            }
+            Repr::Unsupported { what } => write!(f, "unsupported: {what}"),
+            Repr::Limit { what, limit, found } => write!(f, "{what}: at most {limit}, found {found}"),
+            Repr::Closed => f.write_str("the store is closed"),
+            Repr::Poisoned { cause } => {
+                write!(f, "the writer stopped after a failure and needs the store to be opened again: {cause}")
+            }
+            Repr::NotAStore { dir, why } => write!(f, "{} is not a store: {why}", dir.display()),
+            Repr::Invalid { what } => f.write_str(what),
+            Repr::Other { what, source } => match source {
+                Some(source) if what.is_empty() => source.fmt(f),
+                Some(source) => write!(f, "{what}: {source}"),
+                None => f.write_str(what),
+            },
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Repr::DiskFull { source, .. } | Repr::Io { source, .. } => Some(source),
+            Repr::Poisoned { cause } => Some(cause),
+            Repr::Other { source: Some(source), .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}

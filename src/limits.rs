@@ -1,0 +1,35 @@
+//! Every bound of the store, and what happens at it. `docs/format.md` explains those of the format.
+
+/// Smallest segment, in bytes: 8 KiB. Below it, opening is refused as `Invalid`.
+pub const SEGMENT_BYTES_MIN: u64 = 1 << 13;
+/// Largest segment, in bytes: 1 GiB. Above it, opening is refused as `Invalid`.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// Segment size of a store that is created without one given, in bytes: 64 MiB.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 1 << 26;
+
+/// Most events in one commit. Beyond it, `Limit`.
+pub const COMMIT_EVENTS_MAX: usize = 65_535;
+/// Longest stream name, in bytes of UTF-8. Beyond it, `Limit`.
+pub const STREAM_NAME_BYTES_MAX: usize = 1_024;
+/// Longest event type, in bytes of UTF-8. Beyond it, `Limit`.
+pub const EVENT_TYPE_BYTES_MAX: usize = 255;
+/// Longest event id, in bytes of UTF-8. Beyond it, `Limit`.
+pub const EVENT_ID_BYTES_MAX: usize = 255;
+/// Longest tag, in bytes of UTF-8. Beyond it, `Limit`.
+pub const TAG_BYTES_MAX: usize = 255;
+/// Most tags of one event. Beyond it, `Limit`.
+pub const TAGS_MAX: usize = 64;
+/// Most bytes of metadata of one event. Beyond it, `Limit`.
+pub const METADATA_BYTES_MAX: usize = 65_535;
+/// Most bytes that the names (streams, types, tags, correlation ids) of one commit take together. Beyond it, `Limit`.
+pub const NAMES_BYTES_MAX: usize = (1 << 24) - 1;
+
+/// Largest event record of a store with segments of this size, in bytes: an eighth of a segment.
+pub const fn event_bytes_max(segment_bytes: u64) -> u64 {
+    segment_bytes / 8
+}
+
+/// Largest commit of a store with segments of this size, in bytes: a quarter of a segment.
+pub const fn commit_bytes_max(segment_bytes: u64) -> u64 {
+    segment_bytes / 4
+}

@@ -1,0 +1,181 @@
+//! One value for an operation that can wait: a thread `wait`s for it, a task `await`s it. One implementation.
+
+use crate::Error;
+use event_listener::{Event, EventListener, Listener};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// Work that many wait for and any of them, or a background job, may do.
+pub(crate) trait Work: Send + Sync {
+    /// The outcome for `target`, once it is known.
+    fn outcome(&self, target: u64) -> Option<Result<(), Error>>;
+    /// Does the work on this thread if nobody is doing it. Returns `false` if somebody is: then listen to `event`.
+    fn lead(&self, target: u64) -> bool;
+    /// Asks a background job to do it soon.
+    fn request(&self, target: u64);
+    /// Notified after each change of an outcome.
+    fn event(&self) -> &Event;
+}
+
+/// An operation that is under way: a thread [`wait`](Pending::wait)s for it, a task `.await`s it.
+///
+/// Dropping it cancels nothing that was begun: an embedded append has happened at the call, and its `Ok` says that
+/// the durability that was asked for has been reached. It never needs the caller's runtime.
+#[must_use = "nothing is known to be durable until `.wait()` (threads) or `.await` (tasks) says so"]
+pub struct Pending<T, E = Error>(State<T, E>);
+
+enum State<T, E> {
+    Ready(Result<T, E>),
+    Working { work: Arc<dyn Work>, target: u64, value: T, listener: Option<EventListener>, fail: fn(Error) -> E },
+    Future(Pin<Box<dyn Future<Output = Result<T, E>> + Send>>),
+    Done,
+}
+
+// Nothing is pinned structurally: the future is boxed, the listener is `Unpin`.
+impl<T, E> Unpin for Pending<T, E> {}
+
+impl<T> Pending<T, Error> {
+    /// `value`, once `work` has reached `target`.
+    pub(crate) fn working(work: Arc<dyn Work>, target: u64, value: T) -> Self {
+        Self(State::Working { work, target, value, listener: None, fail: |error| error })
+    }
+}
+
+impl<T, E> Pending<T, E> {
+    /// An operation that is over.
+    pub fn ready(result: Result<T, E>) -> Self {
+        Self(State::Ready(result))
+    }
+
+    /// For authors of stores: an operation that a future completes. It is polled by whoever waits.
+    pub fn new(future: impl Future<Output = Result<T, E>> + Send + 'static) -> Self {
+        Self(State::Future(Box::pin(future)))
+    }
+
+    /// Blocks this thread until the operation is over. In a task write `.await` instead.
+    ///
+    /// # Errors
+    /// Those of the operation.
+    ///
+    /// # Panics
+    /// If it was polled to its end before.
+    pub fn wait(self) -> Result<T, E> {
+        match self.wait_until(None) {
+            Ok(result) => result,
+            Err(_) => unreachable!("without a deadline, waiting ends with a result"),
+        }
+    }
+
+    /// Blocks this thread for at most about `limit`; gives itself back if that was not enough. A sync that this
+    /// thread leads is not interrupted, so it may take longer by one sync.
+    ///
+    /// # Errors
+    /// The outer one is the operation itself, still under way.
+    ///
+    /// # Panics
+    /// If it was polled to its end before.
+    pub fn wait_timeout(self, limit: Duration) -> Result<Result<T, E>, Self> {
+        self.wait_until(Instant::now().checked_add(limit))
+    }
+
+    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, E>, Self> {
+        match self.0 {
+            State::Ready(result) => Ok(result),
+            State::Working { work, target, value, listener, fail } => loop {
+                if let Some(outcome) = work.outcome(target) {
+                    return Ok(outcome.map(|()| value).map_err(fail));
+                }
+                let listening = work.event().listen();
+                if work.outcome(target).is_some() || work.lead(target) {
+                    continue;
+                }
+                let in_time = match deadline {
+                    Some(deadline) => listening.wait_deadline(deadline).is_some(),
+                    None => {
+                        listening.wait();
+                        true
+                    }
+                };
+                if !in_time && work.outcome(target).is_none() {
+                    return Err(Self(State::Working { work, target, value, listener, fail }));
+                }
+            },
+            State::Future(future) => block_on(future, deadline).map_err(|future| Self(State::Future(future))),
+            State::Done => panic!("a Pending was used after it had given its result"),
+        }
+    }
+}
+
+impl<T, E> Future for Pending<T, E> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match std::mem::replace(&mut self.0, State::Done) {
+            State::Ready(result) => Poll::Ready(result),
+            State::Working { work, target, value, mut listener, fail } => loop {
+                if let Some(outcome) = work.outcome(target) {
+                    return Poll::Ready(outcome.map(|()| value).map_err(fail));
+                }
+                match &mut listener {
+                    Some(waiting) => match Pin::new(waiting).poll(cx) {
+                        Poll::Ready(()) => listener = None,
+                        Poll::Pending => {
+                            self.0 = State::Working { work, target, value, listener, fail };
+                            return Poll::Pending;
+                        }
+                    },
+                    None => {
+                        listener = Some(work.event().listen());
+                        work.request(target);
+                    }
+                }
+            },
+            State::Future(mut future) => {
+                let polled = future.as_mut().poll(cx);
+                if polled.is_pending() {
+                    self.0 = State::Future(future);
+                }
+                polled
+            }
+            State::Done => panic!("a Pending was polled after it had given its result"),
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for Pending<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            State::Ready(_) => "Pending(ready)",
+            State::Working { .. } | State::Future(_) => "Pending(under way)",
+            State::Done => "Pending(taken)",
+        })
+    }
+}
+
+/// Polls `future` on this thread, which parks in between. Gives it back at the deadline.
+fn block_on<F: Future + Unpin>(mut future: F, deadline: Option<Instant>) -> Result<F::Output, F> {
+    struct Unpark(Arc<Event>);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.notify_additional(1);
+        }
+    }
+    let woken = Arc::new(Event::new());
+    let waker = Arc::new(Unpark(woken.clone())).into();
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        let listening = woken.listen();
+        if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
+            return Ok(output);
+        }
+        match deadline {
+            Some(deadline) if listening.wait_deadline(deadline).is_none() => return Err(future),
+            Some(_) => {}
+            None => listening.wait(),
+        }
+    }
+}
