@@ -7,15 +7,17 @@ mod clock;
 mod files;
 mod heap;
 mod jobs;
+mod lock;
+mod mapping;
+mod posix;
 mod region;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) mod sim;
 
 pub(crate) use clock::SystemTimeSource;
 pub(crate) use files::RealFiles;
 pub(crate) use heap::HeapFiles;
 pub(crate) use jobs::Pool;
-pub(crate) use region::{Region, RegionOps, RegionWriter};
+pub(crate) use mapping::Mapping;
+pub(crate) use region::{REGION_HEAD, Region, RegionOps, RegionWriter};
 
 use std::io;
 use std::path::Path;
@@ -74,6 +76,11 @@ pub(crate) enum Access {
 /// Kept while a writer is open; dropping it lets the next one in.
 pub(crate) trait Lock: Send + Sync {}
 
+/// Where nobody else can be.
+struct NoLock;
+
+impl Lock for NoLock {}
+
 /// A directory tree. Calls are retried on `EINTR`; short reads and writes are completed (F45).
 pub(crate) trait Files: Send + Sync {
     /// The store's directory as error messages show it.
@@ -95,6 +102,15 @@ pub(crate) trait Files: Send + Sync {
     fn remove(&self, path: &str) -> io::Result<()>;
     /// Takes the writer's lock without waiting and writes this process's id into it. `WouldBlock` if it is held.
     fn try_lock(&self, path: &str) -> io::Result<Box<dyn Lock>>;
+    /// Marks the watermark file at `path` as having a live writer, for as long as the result is kept: readers who must
+    /// not take a lock ask `writer_lives`. `WouldBlock` if another has marked it.
+    fn mark_writer(&self, _path: &str) -> io::Result<Box<dyn Lock>> {
+        Ok(Box::new(NoLock))
+    }
+    /// Whether somebody, in this process or another, has marked the watermark file at `path`. Takes nothing.
+    fn writer_lives(&self, _path: &str) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Creates a file of `bytes` zero bytes, none of them reserved, and maps it. `AlreadyExists` if it is there.
     fn create_region(&self, path: &str, bytes: u64) -> io::Result<RegionWriter>;
     /// Maps an existing file, whole. The caller has compared its length (`list`) with what it must be.
