@@ -117,9 +117,9 @@ impl BodyEncoder {
         &self.bytes
     }
 
-    /// As [`bytes`](Self::bytes), to be completed in place.
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+    /// As [`bytes`](Self::bytes), to be completed in place, with the records in it.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [u8], &[RecordMark]) {
+        (&mut self.bytes, &self.records)
     }
 
     /// The body checksum for the header.

@@ -85,7 +85,7 @@ impl Index {
     }
 
     pub(crate) fn state(&self) -> FixedState {
-        self.state
+        self.state.clone()
     }
 
     pub(crate) fn hash(&self, name: &[u8]) -> u64 {

@@ -4,4 +4,4 @@
 mod memory;
 mod postings;
 
-pub(crate) use memory::{FeedStream, Index, KeyId, KeyKind, Keys, Through};
+pub(crate) use memory::{FeedStream, Index, KeyId, KeyKind};

@@ -3,7 +3,8 @@
 
 use super::frame::{Fault, Header};
 use super::geometry::Seed;
-use crate::event::layout::{self, CommitRef, header, kind, record, u8_at, u16_at, u32_at};
+use crate::event::commit::CommitRef;
+use crate::event::layout::{self, header, kind, record, u8_at, u16_at, u32_at};
 use crate::event::metadata;
 
 /// Checks whole frames. Keeps its tables between frames, so that checking many allocates nothing.

@@ -24,12 +24,13 @@ pub(crate) fn finish(
     at: u64,
 ) -> u64 {
     let mask = seed.mask(at);
-    let names = body.name_count;
+    let (events, streams, names) = (body.event_count(), body.stream_count(), body.name_count());
+    let body_crc = body.body_crc();
     let flags = if fields.first_of_epoch { header::FLAG_FIRST_OF_EPOCH } else { 0 };
-    let bytes = &mut body.bytes[..];
-    for offset in &body.record_offsets {
-        let crc = *offset as usize + record::CRC;
-        let place = seed.mask(at + u64::from(*offset));
+    let (bytes, records) = body.parts_mut();
+    for mark in records {
+        let crc = mark.offset as usize + record::CRC;
+        let place = seed.mask(at + u64::from(mark.offset));
         put(bytes, crc, &(u32_at(bytes, crc) ^ place).to_le_bytes());
     }
     let revision = match revisions {
@@ -47,12 +48,12 @@ pub(crate) fn finish(
     put(bytes, header::TIME, &fields.time.to_le_bytes());
     put(bytes, header::EPOCH, &fields.epoch.to_le_bytes());
     put(bytes, header::REVISIONS, &revision.to_le_bytes());
-    put(bytes, header::EVENTS, &body.event_count.to_le_bytes());
-    put(bytes, header::STREAMS, &body.stream_count.to_le_bytes());
+    put(bytes, header::EVENTS, &events.to_le_bytes());
+    put(bytes, header::STREAMS, &streams.to_le_bytes());
     bytes[header::KIND] = header::KIND_EVENTS;
     bytes[header::FLAGS] = flags;
     put(bytes, header::NAMES, &names.to_le_bytes());
-    put(bytes, header::BODY_CRC, &body.body_crc.to_le_bytes());
+    put(bytes, header::BODY_CRC, &body_crc.to_le_bytes());
     let crc = header_crc(bytes, mask, length);
     u64::from(length) | u64::from(crc) << 32
 }

@@ -186,10 +186,11 @@ impl WriteSide {
     /// Punches the reserved blocks past the end and removes the prepared segment.
     fn give_back(&self) -> Result<(), Error> {
         let mut writer = self.writer.lock();
-        let segment = &writer.current.0;
+        let (end, whole) = (writer.end, self.geometry.segment_bytes());
+        let (segment, region) = &mut writer.current;
         let path = segment_path(segment.number);
         let failed = |error| Error::io("giving back the reserved end of", Path::new(&path), error);
-        segment.region.punch(writer.end, self.geometry.segment_bytes()).map_err(failed)?;
+        region.punch(end, whole).map_err(failed)?;
         segment.region.sync_file().map_err(failed)?;
         if let Some((prepared, _)) = writer.prepared.take() {
             let path = segment_path(prepared.number);

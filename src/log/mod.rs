@@ -21,9 +21,9 @@ mod watermark;
 mod writer;
 
 pub(crate) use frame::Fault;
-pub(crate) use geometry::{FRAMES_AT, Geometry, HEADER_BYTES, Place};
+pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
 pub(crate) use log::{Log, WriteSide};
-pub(crate) use open::{OpenLog, Opened, open};
+pub(crate) use open::{OpenLog, open};
 pub use report::{RecoveryReport, TailCut};
-pub(crate) use segment::{Segment, Table};
-pub(crate) use writer::{Writer, Written};
+pub(crate) use segment::Table;
+pub(crate) use writer::Writer;

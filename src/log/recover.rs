@@ -14,7 +14,7 @@ use super::segment::Segment;
 use super::watermark::Mark;
 use super::writer::Writable;
 use crate::error::{Corruption, Error};
-use crate::event::layout::CommitRef;
+use crate::event::commit::CommitRef;
 use crate::medium::{Access, Entry, Medium, bug};
 use std::path::Path;
 

@@ -4,7 +4,7 @@
 use super::check::Checker;
 use super::frame::{Fault, Header};
 use super::geometry::{FRAME_ALIGN, FRAMES_AT, Geometry, HEADER_BYTES, Seed};
-use crate::event::layout::CommitRef;
+use crate::event::commit::CommitRef;
 
 /// What connects one frame to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

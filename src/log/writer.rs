@@ -8,7 +8,7 @@ use super::log::WriteSide;
 use super::segment::Segment;
 use crate::error::Error;
 use crate::event::body::BodyEncoder;
-use crate::medium::{Medium, RegionWriter, Site, bug};
+use crate::medium::{RegionWriter, Site, bug};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Writer {
         revisions: &[u64],
         time: i64,
     ) -> Result<Written, Error> {
-        let length = body.bytes.len() as u64;
+        let length = body.bytes().len() as u64;
         if self.offset + length > side.geometry.segment_bytes() {
             self.roll(side)?;
         }
@@ -73,19 +73,19 @@ impl Writer {
             first_of_epoch: self.first_of_epoch,
         };
         let first_word = frame::finish(body, revisions, &fields, segment.seed, at);
-        let bytes = &body.bytes;
-        let store = |region: &mut RegionWriter, medium: &Medium| {
-            if bug!(medium, publish_before_copy) {
+        let bytes = body.bytes();
+        let store = |region: &mut RegionWriter| {
+            if bug!(side.medium, publish_before_copy) {
                 region.write_word(Site::FirstWord, at, first_word)?;
             }
             region.write(Site::Body, at + HEADER_BYTES, &bytes[HEADER_BYTES as usize..])?;
             region.write(Site::Header, at + 8, &bytes[8..HEADER_BYTES as usize])?;
             region.write_word(Site::FirstWord, at, first_word)
         };
-        store(region, &side.medium).map_err(failed)?;
+        store(region).map_err(failed)?;
 
         let written = Written { first: self.next, place: side.geometry.place(segment.number, at) };
-        self.next += u64::from(body.event_count);
+        self.next += u64::from(body.event_count());
         self.first_of_epoch = false;
         self.last_epoch = self.epoch;
         (self.offset, self.end) = (end, end);
@@ -98,6 +98,11 @@ impl Writer {
         self.current.1.publish(self.end);
         side.committed(self.next - 1);
         side.nudge(self.current.0.ready(), self.end);
+    }
+
+    /// Position of the event that will be written next.
+    pub(crate) fn next_position(&self) -> u64 {
+        self.next
     }
 
     /// The place after the last frame.

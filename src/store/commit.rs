@@ -112,9 +112,11 @@ fn last_position(writer: &Writer) -> u64 {
 }
 
 fn encode(body: &mut BodyEncoder, writes: &[Write<'_>], segment_bytes: u64) -> Result<(), Error> {
-    let as_ref = |write: &Write<'_>| WriteRef { stream: write.stream, events: write.events };
+    fn as_ref<'w>(write: &Write<'w>) -> WriteRef<'w> {
+        WriteRef { stream: write.stream, events: write.events }
+    }
     match writes {
-        [one] => body.encode(&[WriteRef { stream: one.stream, events: one.events }], segment_bytes),
+        [one] => body.encode(&[as_ref(one)], segment_bytes),
         _ => body.encode(&writes.iter().map(as_ref).collect::<Vec<_>>(), segment_bytes),
     }
 }
@@ -185,7 +187,7 @@ fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, place: (u64, crate::
 /// Takes a commit that was read from the log into the index.
 pub(super) fn feed_read(
     core_index: &crate::index::Index,
-    commit: crate::event::CommitRef<'_>,
+    commit: crate::event::commit::CommitRef<'_>,
     place: crate::log::Place,
 ) -> Result<(), crate::log::Fault> {
     let streams = commit.stream_count();

@@ -13,13 +13,15 @@ use std::sync::OnceLock;
 pub(crate) struct Core {
     pub(crate) log: Log,
     pub(crate) index: Index,
+    /// What a store that is only read knows to be synced, as of its opening.
+    pub(crate) read_only_synced: u64,
 }
 
 impl Core {
     pub(crate) fn open(medium: &Medium, how: &OpenLog) -> Result<(Self, RecoveryReport), Error> {
         let index = Index::new(name_seed(medium));
         let opened = log::open(medium, how, &mut |commit, place| feed_read(&index, commit, place))?;
-        Ok((Self { log: opened.log, index }, opened.report))
+        Ok((Self { log: opened.log, index, read_only_synced: opened.report.synced }, opened.report))
     }
 
     /// The event whose record begins at a place that the index gave.

@@ -5,7 +5,8 @@ use super::scan::Frames;
 use super::view::Pinned;
 use crate::Position;
 use crate::error::Error;
-use crate::event::{CommitEvents, EventRef};
+use crate::event::EventRef;
+use crate::event::commit::CommitEvents;
 use crate::log::Place;
 use std::fmt;
 

@@ -3,7 +3,8 @@
 use super::commit::Write;
 use super::core::Core;
 use super::receipt::{Name, Receipt};
-use crate::event::{CommitRef, EventRef};
+use crate::event::EventRef;
+use crate::event::commit::CommitRef;
 use crate::expected::Expected;
 use crate::index::KeyId;
 use crate::{Position, Revision};
@@ -44,13 +45,13 @@ fn expected_next(expected: Expected) -> Option<u64> {
 fn stands_in<'a>(commit: CommitRef<'a>, write: &Write<'_>) -> Option<EventRef<'a>> {
     let begins = |event: &EventRef<'_>| match expected_next(write.expected) {
         Some(first) => event.revision().0 == first,
-        None => write.events.first().is_some_and(|first| event.id() == *first.event_id()),
+        None => write.events.first().is_some_and(|first| event.id() == first.event_id()),
     };
     let of_stream = commit.events().filter(|event| event.stream() == write.stream);
     let mut from_first = of_stream.skip_while(|event| !begins(event));
     let mut last = None;
     for event in write.events {
-        last = Some(from_first.next().filter(|stored| stored.id() == *event.event_id())?);
+        last = Some(from_first.next().filter(|stored| stored.id() == event.event_id())?);
     }
     last
 }

@@ -1,7 +1,7 @@
 //! Walks the frames that a view sees, from any position on, without the index's postings.
 
 use super::view::Pinned;
-use crate::event::CommitRef;
+use crate::event::commit::CommitRef;
 use crate::event::layout::u32_at;
 use crate::log::{FRAMES_AT, HEADER_BYTES, Place};
 

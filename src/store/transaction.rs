@@ -30,7 +30,7 @@ impl<'s> Transaction<'s> {
         expected: impl Into<Expected>,
         events: impl AsRef<[NewEvent<'e>]>,
     ) -> Self {
-        let events = events.as_ref().iter().map(NewEvent::to_owned_event).collect();
+        let events = events.as_ref().iter().map(|event| event.clone().into_owned()).collect();
         self.writes.push((stream.as_ref().to_owned(), expected.into(), events));
         self
     }
