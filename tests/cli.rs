@@ -12,7 +12,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::process::Stdio;
 
-const READING: &[&[&str]] = &[&["read"], &["streams"], &["stats"], &["verify"], &["repair"], &["repair", "--apply"]];
+const READING: &[&[&str]] =
+    &[&["read"], &["streams"], &["stats"], &["verify"], &["repair"], &["repair", "--apply"]];
 const WRITING: &[&[&str]] = &[&["import"], &["append", "s-1", "--type", "t", "--data", "1"]];
 
 #[test]
@@ -141,7 +142,10 @@ fn append_says_where_the_event_stands_and_refuses_a_conflict() {
         place.run(&[&["append", "account-7", "--type", "opened", "--json", "--data"], rest].concat())
     };
     let first = append(&[r#"{"owner":"Ada"}"#, "--expected", "no-stream", "--id", "e-1"]).ended(0).json();
-    assert_eq!((&first["position"], &first["revision"], &first["repeat"]), (&1.into(), &0.into(), &false.into()));
+    assert_eq!(
+        (&first["position"], &first["revision"], &first["repeat"]),
+        (&1.into(), &0.into(), &false.into())
+    );
     let again = append(&[r#"{"owner":"Ada"}"#, "--expected", "no-stream", "--id", "e-1"]).ended(0).json();
     assert_eq!((&again["position"], &again["repeat"]), (&1.into(), &true.into()));
     append(&["1", "--expected", "no-stream"]).ended(5).says("account-7").says("found revision 0");
@@ -158,7 +162,8 @@ fn append_says_where_the_event_stands_and_refuses_a_conflict() {
 fn append_takes_data_from_everywhere_and_refuses_what_is_bad() {
     let place = Place::new();
     let file = place.file("data.json", " {\"from\": \"a file\"}\n");
-    let append = |data: &str| place.run_with(&["append", "s-1", "--type", "t", "--data", data], "[\"stdin\"]");
+    let append =
+        |data: &str| place.run_with(&["append", "s-1", "--type", "t", "--data", data], "[\"stdin\"]");
     append("{\"from\":\"here\"}").ended(0);
     append(&format!("@{file}")).ended(0);
     append("-").ended(0);
@@ -200,7 +205,10 @@ fn read_selects_by_place_direction_category_and_type() {
     assert_eq!(backward, stream);
     assert_eq!(read(&["quakes-hv", "--from", "40"]), stream[40..]);
     assert_eq!(read(&["quakes-hv", "--from", "40", "--limit", "2"]), stream[40..42]);
-    assert_eq!(read(&["quakes-hv", "--from", "2", "--backward", "--limit", "2"]), [&stream[2], &stream[1]].map(Clone::clone));
+    assert_eq!(
+        read(&["quakes-hv", "--from", "2", "--backward", "--limit", "2"]),
+        [&stream[2], &stream[1]].map(Clone::clone)
+    );
     assert_eq!(read(&["quakes-hv", "--from", "46"]), [] as [serde_json::Value; 0]);
 
     assert_eq!(read(&["--category", "quakes"]), all);
@@ -289,7 +297,9 @@ fn a_full_disk_and_a_full_output_end_with_4() {
 fn a_closed_pipe_ends_with_0_and_says_nothing() {
     let place = Place::new();
     place.run(&["import", &quakes()]).ended(0);
-    for args in [&["read"][..], &["inspect", place.path("store/log/00000000000000000000.seg").to_str().unwrap()]] {
+    for args in
+        [&["read"][..], &["inspect", place.path("store/log/00000000000000000000.seg").to_str().unwrap()]]
+    {
         let mut child = command(&place.store(), args);
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = String::new();

@@ -95,7 +95,8 @@ fn what_is_there_in_part_is_completed() {
     assert_eq!(counts["added"], 1_707 - 569);
     assert_eq!(counts["skipped"], 1_707 + 569);
     assert_eq!(counts["lines"], 2 * 1_707);
-    let mut ids: Vec<_> = without_times(&place.all()).iter().map(|e| e["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<_> =
+        without_times(&place.all()).iter().map(|e| e["id"].as_str().unwrap().to_owned()).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 1_707);
@@ -125,7 +126,8 @@ fn any_json_objects_by_their_fields() {
         "{\"who\":{\"name\":\"ada\"},\"what\":\"went\",\"nr\":9,\"at\":1517966773840,\"x\":1.10}",
     );
     let place = Place::new();
-    let fields = ["--stream-field", "who.name", "--type-field", "/what", "--id-field", "nr", "--time-field", "at"];
+    let fields =
+        ["--stream-field", "who.name", "--type-field", "/what", "--id-field", "nr", "--time-field", "at"];
     let import = || place.run_with(&[&["import"], &fields[..]].concat(), input);
     assert_eq!(import().ended(0).out, "added 3, skipped 0\n");
     assert_eq!(import().ended(0).out, "added 0, skipped 3\n");
@@ -229,8 +231,11 @@ fn bad_lines_are_set_aside_byte_for_byte() {
         let ran = place.run_with(&args, &input).ended(0);
         assert_eq!(ran.out, format!("added {added}, skipped {skipped}, rejected {}\n", bad.len()));
         let mut expected: Vec<Vec<u8>> = bad.iter().map(|(line, _)| line.clone()).collect();
-        let mut found: Vec<Vec<u8>> =
-            fs::read(&rejects).unwrap().split_inclusive(|b| *b == b'\n').map(|l| l[..l.len() - 1].to_vec()).collect();
+        let mut found: Vec<Vec<u8>> = fs::read(&rejects)
+            .unwrap()
+            .split_inclusive(|b| *b == b'\n')
+            .map(|l| l[..l.len() - 1].to_vec())
+            .collect();
         // What only the store can refuse is set aside when its batch is committed.
         expected.sort();
         found.sort();
@@ -246,7 +251,8 @@ fn bad_lines_are_set_aside_byte_for_byte() {
 #[test]
 fn fields_that_are_missing_or_no_text_make_bad_lines() {
     let place = Place::new();
-    let fields = ["import", "--stream-field", "s", "--type-field", "t", "--id-field", "i", "--time-field", "at"];
+    let fields =
+        ["import", "--stream-field", "s", "--type-field", "t", "--id-field", "i", "--time-field", "at"];
     for (line, reason) in [
         ("{\"t\":\"t\",\"i\":1}", "field s is missing"),
         ("{\"s\":null,\"t\":\"t\",\"i\":1}", "field s is missing"),

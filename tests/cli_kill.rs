@@ -26,7 +26,8 @@ fn a_killed_import_is_resumed_by_running_it_again() {
     for round in 1..=KILLS {
         let batch = ["1", "3", "50"][round as usize % 3];
         let mut import = place.command(&["import", "--batch", batch]);
-        let mut import = import.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut import =
+            import.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut stdin = import.stdin.take().unwrap();
         // The pipe holds back what comes after a share of the input that grows from kill to kill.
         let share = input.len() * round as usize / (KILLS as usize + 1);

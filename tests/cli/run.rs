@@ -118,7 +118,9 @@ pub fn tree(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     while let Some(path) = waiting.pop() {
         if path.is_dir() {
             found.push((path.clone(), Vec::new()));
-            waiting.extend(fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()));
+            waiting.extend(
+                fs::read_dir(&path).expect("a directory").map(|entry| entry.expect("an entry").path()),
+            );
         } else if path.exists() {
             let bytes = fs::read(&path).expect("a file");
             found.push((path, bytes));

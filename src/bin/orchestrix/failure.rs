@@ -85,7 +85,9 @@ impl From<Error> for Failure {
             _ if error.is_not_a_store() => REFUSED,
             ErrorKind::Corrupt => CORRUPT,
             ErrorKind::DiskFull | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Poisoned => IO,
-            ErrorKind::Conflict | ErrorKind::Locked | ErrorKind::Truncated | ErrorKind::Unsupported => REFUSED,
+            ErrorKind::Conflict | ErrorKind::Locked | ErrorKind::Truncated | ErrorKind::Unsupported => {
+                REFUSED
+            }
             _ => BAD_INPUT,
         };
         Self { code, message: Some(error.to_string()) }

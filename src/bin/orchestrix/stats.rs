@@ -10,7 +10,11 @@ use serde_json::json;
 pub(crate) fn run(global: &Global) -> Result<(), Failure> {
     let stats = open::to_read(global)?.stats()?;
     let mut out = Out::new();
-    if global.json { json(&stats, &mut out)? } else { text(&stats, &mut out)? }
+    if global.json {
+        json(&stats, &mut out)?
+    } else {
+        text(&stats, &mut out)?
+    }
     out.finish()
 }
 

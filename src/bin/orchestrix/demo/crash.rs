@@ -78,7 +78,9 @@ fn kill(mut child: Child, enough: &Receiver<()>) -> Result<(), Failure> {
     let status = child.wait().map_err(|e| Failure::io("waiting for the second process", &e))?;
     match status.signal() {
         Some(SIGKILL) => Ok(()),
-        _ => Err(Failure::mismatch(format!("the second process was to be killed and ended by itself: {status}"))),
+        _ => Err(Failure::mismatch(format!(
+            "the second process was to be killed and ended by itself: {status}"
+        ))),
     }
 }
 
@@ -124,6 +126,8 @@ fn check(store: &Store, before: Position, acknowledged: &[Acknowledged]) -> Resu
     }
     match waiting.next() {
         None => Ok(found),
-        Some(lost) => Err(Failure::mismatch(format!("position {} was acknowledged and is lost", lost.position))),
+        Some(lost) => {
+            Err(Failure::mismatch(format!("position {} was acknowledged and is lost", lost.position)))
+        }
     }
 }

@@ -64,7 +64,11 @@ fn read(dir: &Path, flipped: &Flipped) -> Result<(), Error> {
 }
 
 /// Damage was found where the byte was flipped, not elsewhere: in that segment, in what begins before the byte.
-fn named(found: Option<&Corruption>, flipped: &Flipped, otherwise: &dyn std::fmt::Display) -> Result<(), Failure> {
+fn named(
+    found: Option<&Corruption>,
+    flipped: &Flipped,
+    otherwise: &dyn std::fmt::Display,
+) -> Result<(), Failure> {
     let Some(found) = found else { return Err(Failure::mismatch(otherwise)) };
     if flipped.segment.ends_with(&found.file) && found.segment.is_some() && found.offset <= flipped.offset {
         return Ok(());
@@ -88,8 +92,11 @@ fn flip(dir: &Path, position: Position) -> Result<Flipped, Failure> {
     drop(store);
 
     let io = |e: io::Error| Failure::io(format!("flipping a byte in {}", dir.display()), &e);
-    let mut segments: Vec<PathBuf> =
-        fs::read_dir(dir.join("log")).map_err(io)?.map(|entry| Ok(entry?.path())).collect::<Result<_, _>>().map_err(io)?;
+    let mut segments: Vec<PathBuf> = fs::read_dir(dir.join("log"))
+        .map_err(io)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, _>>()
+        .map_err(io)?;
     segments.sort();
     for segment in segments {
         let bytes = fs::read(&segment).map_err(io)?;
@@ -109,7 +116,11 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() { copy_dir(&entry.path(), &target)? } else { drop(fs::copy(entry.path(), target)?) }
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &target)?
+        } else {
+            drop(fs::copy(entry.path(), target)?)
+        }
     }
     Ok(())
 }

@@ -13,7 +13,11 @@ const THREADS: u64 = 4;
 /// Runs until it is killed, or until nobody reads what it prints.
 pub(crate) fn run(dir: &Path) -> Result<(), Failure> {
     let store = Store::options().create(false).open(dir)?;
-    let run = format!("{}-{:?}", std::process::id(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let run = format!(
+        "{}-{:?}",
+        std::process::id(),
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    );
     let (store, run) = (&store, run.as_str());
     thread::scope(|scope| {
         let threads: Vec<_> =
@@ -28,7 +32,8 @@ pub(crate) fn run(dir: &Path) -> Result<(), Failure> {
 fn append(store: &Store, run: &str, thread: u64) -> Result<(), Failure> {
     let stream = format!("writer-{thread}");
     for number in 1_u64.. {
-        let data = json!({ "run": run, "thread": thread, "number": number, "text": "safe once it is printed" });
+        let data =
+            json!({ "run": run, "thread": thread, "number": number, "text": "safe once it is printed" });
         let data = data.to_string();
         let event = NewEvent::raw("counted", data.as_bytes()).content_type("application/json");
         let receipt = store.append(&stream, Expected::Any, &event).wait()?;

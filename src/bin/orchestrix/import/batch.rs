@@ -1,7 +1,7 @@
 //! The events that are waiting to be committed, each with where it came from.
 
-use orchestrix::{EventIdRef, NewEvent};
 use hashbrown::HashTable;
+use orchestrix::{EventIdRef, NewEvent};
 use std::hash::{BuildHasher, RandomState};
 
 /// A batch is full at this many bytes of lines, however few they are.
@@ -57,7 +57,8 @@ impl Batch {
 
     /// The event of `stream` that has this id.
     pub(crate) fn find(&self, stream: &str, id: EventIdRef<'_>) -> Option<&NewEvent<'static>> {
-        let is_it = |place: &usize| self.events[*place].event_id() == id && self.origins[*place].stream == stream;
+        let is_it =
+            |place: &usize| self.events[*place].event_id() == id && self.origins[*place].stream == stream;
         let place = self.places.find(self.hasher.hash_one((stream, id)), is_it)?;
         Some(&self.events[*place])
     }

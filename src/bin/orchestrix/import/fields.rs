@@ -93,8 +93,8 @@ impl<'a> Object<'a> {
                 .ok(),
             _ => epoch_nanoseconds(&text),
         };
-        let nanoseconds: i64 =
-            nanoseconds.ok_or_else(|| format!("field {}: {text} is not a time from 1677 to 2262", path.text))?;
+        let nanoseconds: i64 = nanoseconds
+            .ok_or_else(|| format!("field {}: {text} is not a time from 1677 to 2262", path.text))?;
         let time = jiff::Timestamp::from_nanosecond(nanoseconds.into())
             .map_err(|e| format!("field {}: {e}", path.text))?;
         Ok(Some(time.into()))
@@ -181,7 +181,9 @@ mod tests {
             assert_eq!(found, Some(at), "{text}");
         }
         assert_eq!(epoch_nanoseconds("-0.5"), Some(-500_000_000));
-        for text in ["\"yesterday\"", "1e30", "99999999999999999999", "true", "\"9999-01-01T00:00:00Z\"", "[1]"] {
+        for text in
+            ["\"yesterday\"", "1e30", "99999999999999999999", "true", "\"9999-01-01T00:00:00Z\"", "[1]"]
+        {
             let line = format!("{{\"t\":{text}}}");
             let found = Object::parse(&line).unwrap().time(&FieldPath::new("t"));
             assert!(found.is_err(), "{text}: {found:?}");

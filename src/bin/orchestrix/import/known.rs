@@ -112,5 +112,7 @@ fn fitting(number: u64) -> Result<u64, Failure> {
     if number <= VALUE_MAX {
         return Ok(number);
     }
-    Err(Failure::refused(format!("an import can look up ids in a log of at most {VALUE_MAX} events, found {number}")))
+    Err(Failure::refused(format!(
+        "an import can look up ids in a log of at most {VALUE_MAX} events, found {number}"
+    )))
 }

@@ -53,7 +53,11 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn new(input: impl Read + Send + 'static, line_bytes_max: usize, interrupt: Interrupt) -> Self {
+    pub(crate) fn new(
+        input: impl Read + Send + 'static,
+        line_bytes_max: usize,
+        interrupt: Interrupt,
+    ) -> Self {
         let (to, chunks) = sync_channel(CHUNKS_AHEAD);
         thread::spawn(move || read_ahead(input, &to));
         Self {

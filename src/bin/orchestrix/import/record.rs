@@ -52,7 +52,8 @@ impl Mapping {
 
     /// The event of a line, `None` if the line is blank.
     pub(crate) fn record(&self, number: u64, line: &[u8]) -> Result<Option<Record>, String> {
-        let text = std::str::from_utf8(line).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))?;
+        let text =
+            std::str::from_utf8(line).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))?;
         let text = if number == 1 { text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text) } else { text };
         let text = text.trim_ascii();
         if text.is_empty() {
@@ -100,9 +101,9 @@ impl Fields {
 
 /// FNV-1a of 64 bits. Ids are made from it, so it must never change.
 fn content_hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ impl Rejects {
     /// refused.
     pub(crate) fn create(path: &Path, input: Option<&File>) -> Result<Self, Failure> {
         let identity = |found: std::fs::Metadata| (found.dev(), found.ino());
-        let of_input = input.and_then(|input| input.metadata().ok()).filter(|found| found.is_file()).map(identity);
+        let of_input =
+            input.and_then(|input| input.metadata().ok()).filter(|found| found.is_file()).map(identity);
         if of_input.is_some() && path.metadata().ok().map(identity) == of_input {
             return Err(Failure::bad_input(format!("--rejects {} is the input itself", path.display())));
         }
