@@ -3,6 +3,7 @@
 //! `geometry` and `blocks` and `frame` and `check` are the format; `scan` and `recover` read it, `reopen` makes what they
 //! found ready for writing; `writer`, `sync` and `prepare` are the writing side, which `log` holds together.
 
+mod behind;
 mod blocks;
 mod check;
 mod frame;
@@ -17,6 +18,7 @@ mod report;
 mod scan;
 mod segment;
 mod sync;
+mod verify;
 mod watermark;
 mod writer;
 
@@ -26,4 +28,6 @@ pub(crate) use log::{Log, WriteSide};
 pub(crate) use open::{OpenLog, open};
 pub use report::{RecoveryReport, TailCut};
 pub(crate) use segment::Table;
+pub use verify::VerifyReport;
+pub(crate) use verify::verify;
 pub(crate) use writer::Writer;

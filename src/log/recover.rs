@@ -3,6 +3,7 @@
 //! A bad frame that anything later calls synced was acknowledged: it is refused with its place. One that nobody calls
 //! synced is what a crash left: the log ends before it. Changes nothing; see `reopen` for what a writing open does next.
 
+use super::behind::look_behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::Fault;
@@ -44,10 +45,12 @@ pub(crate) struct Recovered {
 }
 
 /// What stands in the log folder.
+#[derive(Default)]
 pub(crate) struct Listing {
+    /// Segments by number, ascending.
     pub(crate) segments: Vec<(u64, Entry)>,
-    /// A prepared segment that never got its name.
-    pub(crate) next: bool,
+    /// Files that don't belong there.
+    pub(crate) foreign: Vec<String>,
 }
 
 /// Reads the log folder. A gap counts only if a second look shows it too: files come and go while a folder is read.
@@ -58,16 +61,12 @@ pub(crate) fn list(medium: &Medium) -> Result<Listing, Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Error::io("listing", Path::new(LOG_DIR), error)),
         };
-        let mut listing = Listing { segments: Vec::new(), next: false };
+        let mut listing = Listing::default();
         for entry in entries {
             match segment_number(&entry.name) {
                 Some(number) if entry.is_file => listing.segments.push((number, entry)),
-                None if entry.name == NEXT_NAME && entry.is_file => listing.next = true,
-                _ => {
-                    let file = format!("{LOG_DIR}/{}", entry.name);
-                    let expected = "only segments, named by 20 digits and .seg";
-                    return Err(Error::corrupt(Corruption::new("log folder", file, None, 0, expected, entry.name)));
-                }
+                None if entry.name == NEXT_NAME && entry.is_file => {}
+                _ => listing.foreign.push(format!("{LOG_DIR}/{}", entry.name)),
             }
         }
         listing.segments.sort_by_key(|(number, _)| *number);
@@ -87,8 +86,16 @@ impl Listing {
         found.ok().map(|index| &self.segments[index].1)
     }
 
-    fn from(&self, number: u64) -> impl Iterator<Item = &(u64, Entry)> {
+    /// The segments from `number` on.
+    pub(crate) fn from(&self, number: u64) -> impl Iterator<Item = &(u64, Entry)> {
         self.segments.iter().filter(move |(found, _)| *found >= number)
+    }
+
+    /// Refuses files that don't belong in the folder.
+    fn check(&self) -> Result<(), Error> {
+        let Some(file) = self.foreign.first() else { return Ok(()) };
+        let expected = "only segments, named by 20 digits and .seg";
+        Err(Error::corrupt(Corruption::new("log folder", file, None, 0, expected, file)))
     }
 }
 
@@ -100,6 +107,7 @@ pub(crate) fn recover(
     each: &mut Each<'_>,
 ) -> Result<Recovered, Error> {
     let listing = list(medium)?;
+    listing.check()?;
     let mut walk = Walk::new(medium, store, mark.unwrap_or_default());
     let mut number = 0;
     let why = loop {
@@ -243,8 +251,8 @@ impl<'m> Walk<'m> {
         if let Stop::Unsupported(feature) = &why {
             return Err(Error::unsupported(format!("{feature} in {} at byte {offset}", segment_path(segment))));
         }
-        let later = self.look_behind(listing, segment, offset)?;
-        let witness = later.synced.max(self.witness);
+        let later = look_behind(self.medium, self.store, listing, segment, offset)?;
+        let witness = later.synced.max(later.sealed).max(self.witness);
         if witness >= self.chain.next && !bug!(self.medium, ignore_witnesses) {
             let (segment, offset, why) = self.blame(listing, segment, offset, why)?;
             return Err(self.refused(segment, offset, &why, witness));
@@ -325,32 +333,6 @@ impl<'m> Walk<'m> {
         Error::corrupt(Corruption::new(what, file, Some(segment), offset + at, expected, found))
     }
 
-    /// Everything behind a place: what later headers testify, and how many bytes aren't zero.
-    fn look_behind(&self, listing: &Listing, segment: u64, offset: u64) -> Result<Later, Error> {
-        let mut later = Later::default();
-        for (number, entry) in listing.from(segment) {
-            let from = if *number == segment { offset.max(FRAMES_AT) } else { FRAMES_AT };
-            if entry.bytes != self.geometry().segment_bytes() {
-                later.bytes += entry.bytes;
-                continue;
-            }
-            let (segment, writer) = Segment::open(self.medium, &self.store.id, *number, Access::Read)?;
-            let failed = |error| Error::io("reading", Path::new(&segment_path(*number)), error);
-            let Some(data) = segment.region.next_data(from).map_err(failed)? else { continue };
-            let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
-            let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-            let from = from.max(data & !7);
-            later.bytes += frames.tail_bytes(from);
-            let mut at = from;
-            while let Some((found, header)) = frames.later_header(at) {
-                later.synced = later.synced.max(header.synced);
-                later.commits += 1;
-                at = found + 8;
-            }
-        }
-        Ok(later)
-    }
-
     /// Place of the first frame whose events come after `position`.
     fn first_after(&mut self, position: u64) -> Option<(u64, u64)> {
         if self.chain.events() <= position {
@@ -368,14 +350,6 @@ impl<'m> Walk<'m> {
         let spans = self.spans.iter().zip(0..).skip(segment as usize);
         spans.map(|(span, number)| span.end - if number == segment { offset } else { FRAMES_AT }).sum()
     }
-}
-
-/// What stands behind the end of a log.
-#[derive(Default)]
-struct Later {
-    synced: u64,
-    commits: u64,
-    bytes: u64,
 }
 
 fn header_fault(fault: BlockFault) -> Fault {
