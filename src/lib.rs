@@ -55,11 +55,14 @@ pub use event::{
 #[cfg(feature = "json")]
 pub use event::Json;
 pub use expected::{Durability, Expected};
-pub use log::{RecoveryReport, TailCut, VerifyReport};
+pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
 pub use pending::Pending;
 pub use position::{Position, Revision};
-pub use store::{Events, Head, Options, Receipt, Stats, Store, StreamEvents, Streams, Transaction, View, verify};
+pub use store::{
+    Events, Head, Options, Receipt, RepairPlan, Stats, Store, StreamEvents, Streams, Transaction, View, inspect_segment,
+    repair, verify,
+};
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.
 pub mod prelude {

@@ -8,12 +8,14 @@ mod blocks;
 mod check;
 mod frame;
 mod geometry;
+mod inspect;
 #[allow(clippy::module_inception, reason = "the log itself, among its parts")]
 mod log;
 mod open;
 mod prepare;
 mod recover;
 mod reopen;
+mod repair;
 mod report;
 mod scan;
 mod segment;
@@ -24,8 +26,11 @@ mod writer;
 
 pub(crate) use frame::Fault;
 pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
+pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Log, WriteSide};
 pub(crate) use open::{OpenLog, open};
+pub use repair::RepairStep;
+pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};
 pub(crate) use segment::Table;
 pub use verify::VerifyReport;

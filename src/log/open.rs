@@ -115,7 +115,7 @@ fn finish(
 }
 
 /// Takes the writer's lock, waiting for it for at most `limit`.
-fn lock(medium: &Medium, limit: Duration) -> Result<Box<dyn Lock>, Error> {
+pub(super) fn lock(medium: &Medium, limit: Duration) -> Result<Box<dyn Lock>, Error> {
     let start = medium.time.monotonic();
     loop {
         match medium.files.try_lock(LOCK_FILE) {

@@ -81,7 +81,7 @@ impl Listing {
         (0..).zip(&self.segments).any(|(expected, (number, _))| expected != *number)
     }
 
-    fn get(&self, number: u64) -> Option<&Entry> {
+    pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
         let found = self.segments.binary_search_by_key(&number, |(number, _)| *number);
         found.ok().map(|index| &self.segments[index].1)
     }

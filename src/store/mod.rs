@@ -15,7 +15,7 @@ mod stats;
 mod transaction;
 mod view;
 
-pub use check::verify;
+pub use check::{RepairPlan, inspect_segment, repair, verify};
 pub use embedded::Store;
 pub use events::Events;
 pub use key_events::StreamEvents;
