@@ -37,7 +37,14 @@ pub(crate) fn segment(name: &str, bytes: Vec<u8>) -> Result<Parts, Error> {
     let geometry = Geometry { segment_log2: log2, padded: true };
     let header = blocks::check_segment_header(&bytes[..FRAMES_AT as usize], &store, number, geometry);
     let seed = Seed::new(&store, number);
-    Ok(Parts { bytes, seed, geometry, offset: None, first: Some(head_text(number, log2, &store, header)), checker: Checker::default() })
+    Ok(Parts {
+        bytes,
+        seed,
+        geometry,
+        offset: None,
+        first: Some(head_text(number, log2, &store, header)),
+        checker: Checker::default(),
+    })
 }
 
 fn head_text(number: u64, log2: u32, store: &[u8; 16], header: Result<bool, BlockFault>) -> String {
@@ -74,7 +81,8 @@ impl Iterator for Parts {
             self.offset = Some(FRAMES_AT);
             return Some(self.seal());
         };
-        let frames = Frames { bytes: &self.bytes[FRAMES_AT as usize..], seed: self.seed, geometry: self.geometry };
+        let frames =
+            Frames { bytes: &self.bytes[FRAMES_AT as usize..], seed: self.seed, geometry: self.geometry };
         match frames.header(offset) {
             Ok(Some(header)) if offset + u64::from(header.length) <= frames.end() => {
                 let end = offset + u64::from(header.length);
@@ -97,7 +105,10 @@ impl Parts {
         match Seal::decode(&self.bytes[SEAL_AT as usize..SEAL_AT as usize + BLOCK_BYTES], self.seed) {
             Ok(None) => "no seal".to_owned(),
             Ok(Some(seal)) => {
-                format!("seal: frames up to byte {}, next position {}, epoch {:#018x}", seal.end, seal.next, seal.epoch)
+                format!(
+                    "seal: frames up to byte {}, next position {}, epoch {:#018x}",
+                    seal.end, seal.next, seal.epoch
+                )
             }
             Err(_) => format!("torn seal: {}", hex(&self.bytes[SEAL_AT as usize..SEAL_AT as usize + 40])),
         }
@@ -105,7 +116,8 @@ impl Parts {
 
     /// What is no frame: up to the next one that begins in a way that holds, or to the end.
     fn gap(&mut self, offset: u64, problem: Option<String>) -> Option<String> {
-        let frames = Frames { bytes: &self.bytes[FRAMES_AT as usize..], seed: self.seed, geometry: self.geometry };
+        let frames =
+            Frames { bytes: &self.bytes[FRAMES_AT as usize..], seed: self.seed, geometry: self.geometry };
         let next = frames.later_header(offset + 8).map_or(frames.end(), |(at, _)| at);
         if offset >= frames.end() {
             return None;
@@ -118,7 +130,11 @@ impl Parts {
             (None, _) => format!("{offset:>10}  {} zeros", bytes.len()),
             (Some(_), problem) => {
                 let why = problem.unwrap_or_else(|| "zeros where a frame would begin".to_owned());
-                format!("{offset:>10}  {} bytes that are no frame ({why})\n            {}", bytes.len(), hex(bytes))
+                format!(
+                    "{offset:>10}  {} bytes that are no frame ({why})\n            {}",
+                    bytes.len(),
+                    hex(bytes)
+                )
             }
         };
         Some(text)
@@ -136,7 +152,11 @@ fn frame_text(offset: u64, head: &Header, frame: &[u8], problem: Option<&str>) -
     let mut out = String::new();
     let last = head.first + u64::from(head.events) - 1;
     let state = problem.unwrap_or("ok");
-    let _ = write!(out, "{offset:>10}  frame of {} bytes, positions {} to {last}: {state}", head.length, head.first);
+    let _ = write!(
+        out,
+        "{offset:>10}  frame of {} bytes, positions {} to {last}: {state}",
+        head.length, head.first
+    );
     let mut part = |at: usize, end: usize, meaning: &str| {
         let bytes = frame.get(at..end.min(frame.len())).unwrap_or(&[]);
         let _ = write!(out, "\n{:>10}    {:<96} {meaning}", offset + at as u64, hex(bytes));
@@ -148,7 +168,8 @@ fn frame_text(offset: u64, head: &Header, frame: &[u8], problem: Option<&str>) -
     part(32, 40, &format!("epoch {:#018x}", head.epoch));
     let revision = if head.streams == 1 { "first revision" } else { "checksum of revisions" };
     part(40, 48, &format!("{revision} {}", head.revision));
-    let flags = format!("{} events, {} streams, kind {}, flags {}", head.events, head.streams, head.kind, head.flags);
+    let flags =
+        format!("{} events, {} streams, kind {}, flags {}", head.events, head.streams, head.kind, head.flags);
     part(48, 56, &flags);
     part(56, 64, &format!("{} names, body checksum {:#010x}", head.names, head.body_crc));
     if problem.is_some() {

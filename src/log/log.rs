@@ -95,7 +95,9 @@ impl Log {
     /// # Errors
     /// `Invalid` on a store that was opened to be read.
     pub(crate) fn write_side(&self) -> Result<&Arc<WriteSide>, Error> {
-        self.write.as_ref().ok_or_else(|| Error::invalid("the store was opened read-only: nothing can be written"))
+        self.write
+            .as_ref()
+            .ok_or_else(|| Error::invalid("the store was opened read-only: nothing can be written"))
     }
 
     /// The failure that ended writing, if one did; what is past the synced position then is handed out no more.

@@ -215,7 +215,8 @@ impl<'m> Walk<'m> {
         self.testified = self.testified.max(seal.next - 1);
         if seal.next <= self.chain.next && seal.end != end {
             let (file, number) = (segment_path(segment.number), Some(segment.number));
-            let (expected, found) = (format!("frames up to byte {}", seal.end), format!("frames up to byte {end}"));
+            let (expected, found) =
+                (format!("frames up to byte {}", seal.end), format!("frames up to byte {end}"));
             return Err(Error::corrupt(Corruption::new("seal", file, number, SEAL_AT, expected, found)));
         }
         Ok(())
@@ -226,7 +227,9 @@ impl<'m> Walk<'m> {
         let Ok(Ok((segment, writer))) = self.open(number, entry) else { return false };
         let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-        frames.header(FRAMES_AT).is_ok_and(|header| header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok()))
+        frames.header(FRAMES_AT).is_ok_and(|header| {
+            header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok())
+        })
     }
 
     /// Goes on to the next segment.
@@ -249,7 +252,10 @@ impl<'m> Walk<'m> {
         // Where something should stand: behind the last frame, or in a segment that can't be used.
         let (segment, offset) = if stopped < usable { end.unwrap_or((0, FRAMES_AT)) } else { (stopped, 0) };
         if let Stop::Unsupported(feature) = &why {
-            return Err(Error::unsupported(format!("{feature} in {} at byte {offset}", segment_path(segment))));
+            return Err(Error::unsupported(format!(
+                "{feature} in {} at byte {offset}",
+                segment_path(segment)
+            )));
         }
         let later = look_behind(self.medium, self.store, listing, segment, offset)?;
         let witness = later.synced.max(later.sealed).max(self.witness);
@@ -295,7 +301,13 @@ impl<'m> Walk<'m> {
     }
 
     /// Where the next frame is missing: if a segment just ends, in the one after it.
-    fn blame(&self, listing: &Listing, segment: u64, offset: u64, why: Stop) -> Result<(u64, u64, Stop), Error> {
+    fn blame(
+        &self,
+        listing: &Listing,
+        segment: u64,
+        offset: u64,
+        why: Stop,
+    ) -> Result<(u64, u64, Stop), Error> {
         let next = segment + 1;
         if matches!(why, Stop::Bad(_)) || self.segments.is_empty() || listing.from(next).next().is_none() {
             return Ok((segment, offset, why));
@@ -354,7 +366,9 @@ impl<'m> Walk<'m> {
 
 fn header_fault(fault: BlockFault) -> Fault {
     match fault {
-        BlockFault::Damaged(at, expected, found) => Fault::new("segment header", at as usize, expected, found),
+        BlockFault::Damaged(at, expected, found) => {
+            Fault::new("segment header", at as usize, expected, found)
+        }
         BlockFault::Later(feature) => Fault::new("segment header", 0, "a version that is known", feature),
     }
 }
@@ -365,4 +379,3 @@ pub(crate) fn publish_all(segments: &mut [Writable], ends: impl Iterator<Item = 
         writer.publish(end);
     }
 }
-

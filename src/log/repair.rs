@@ -51,14 +51,19 @@ pub enum RepairStep {
 impl fmt::Display for RepairStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RebuildHeader { segment } => write!(f, "write the header of {} again", segment_path(*segment)),
+            Self::RebuildHeader { segment } => {
+                write!(f, "write the header of {} again", segment_path(*segment))
+            }
             Self::Cut { segment, offset, position, why } => write!(
                 f,
                 "cut {} at byte {offset}, losing position {position} and all after it ({why}); a copy is kept in {REMOVED_DIR}/",
                 segment_path(*segment)
             ),
             Self::Move { file } => write!(f, "move {file} to {REMOVED_DIR}/"),
-            Self::ForgetMark => write!(f, "forget the mark in {WATERMARK_FILE} that calls more synced; it is kept in {REMOVED_DIR}/"),
+            Self::ForgetMark => write!(
+                f,
+                "forget the mark in {WATERMARK_FILE} that calls more synced; it is kept in {REMOVED_DIR}/"
+            ),
         }
     }
 }
@@ -69,7 +74,8 @@ pub(crate) fn plan(medium: &Medium) -> Result<Vec<RepairStep>, Error> {
         return Err(Error::not_a_store(medium.files.root(), "it has no store file"));
     };
     let listing = list(medium)?;
-    let mut steps: Vec<_> = listing.foreign.iter().map(|file| RepairStep::Move { file: file.clone() }).collect();
+    let mut steps: Vec<_> =
+        listing.foreign.iter().map(|file| RepairStep::Move { file: file.clone() }).collect();
     let mut chain = Chain::START;
     let mut end = None;
     for number in 0.. {
@@ -203,7 +209,9 @@ fn free_name(medium: &Medium, file: &str) -> Result<String, Error> {
     for n in 0u64.. {
         let name = if n == 0 { format!("{REMOVED_DIR}/{base}") } else { format!("{REMOVED_DIR}/{base}.{n}") };
         let found = medium.files.found(&name);
-        if found.map_err(|error| Error::io("looking at", Path::new(&name), error))? == crate::medium::Found::Nothing {
+        if found.map_err(|error| Error::io("looking at", Path::new(&name), error))?
+            == crate::medium::Found::Nothing
+        {
             return Ok(name);
         }
     }

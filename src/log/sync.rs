@@ -76,7 +76,9 @@ impl Sync {
 
     #[inline]
     pub(super) fn schedule_interval(&self, medium: &Medium, job: &Arc<dyn Job>) {
-        if !self.interval_scheduled.load(Ordering::Relaxed) && !self.interval_scheduled.swap(true, Ordering::AcqRel) {
+        if !self.interval_scheduled.load(Ordering::Relaxed)
+            && !self.interval_scheduled.swap(true, Ordering::AcqRel)
+        {
             medium.jobs.schedule(self.interval, job.clone());
         }
     }

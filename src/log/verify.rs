@@ -67,7 +67,9 @@ pub(crate) fn verify(medium: &Medium, each: &mut Each<'_>) -> Result<VerifyRepor
 /// Damage is what a check reports; anything else ends it.
 fn problem_or(error: Error) -> Result<VerifyReport, Error> {
     match error.corruption() {
-        Some(corruption) => Ok(VerifyReport { problems: vec![corruption.clone()], ..VerifyReport::default() }),
+        Some(corruption) => {
+            Ok(VerifyReport { problems: vec![corruption.clone()], ..VerifyReport::default() })
+        }
         None => Err(error),
     }
 }
@@ -85,7 +87,15 @@ struct Verify<'m> {
 }
 
 impl Verify<'_> {
-    fn problem(&mut self, what: &str, file: &str, segment: Option<u64>, at: u64, expected: String, found: String) {
+    fn problem(
+        &mut self,
+        what: &str,
+        file: &str,
+        segment: Option<u64>,
+        at: u64,
+        expected: String,
+        found: String,
+    ) {
         self.report.problems.push(Corruption::new(what, file, segment, at, expected, found));
     }
 
@@ -164,7 +174,11 @@ impl Verify<'_> {
             }
             Err(later) => return Err(later.into_error("segment header", &path, Some(number))),
         }
-        let frames = Frames { bytes: writer.bytes(FRAMES_AT, whole), seed: segment.seed, geometry: self.store.geometry };
+        let frames = Frames {
+            bytes: writer.bytes(FRAMES_AT, whole),
+            seed: segment.seed,
+            geometry: self.store.geometry,
+        };
         let end = self.frames(number, &frames, each)?;
         self.seal(number, &head, segment.seed, end);
         Ok(Some(end))
@@ -186,7 +200,10 @@ impl Verify<'_> {
             let fault = match stop {
                 super::scan::Stop::Bad(fault) => fault,
                 super::scan::Stop::Unsupported(feature) => {
-                    return Err(Error::unsupported(format!("{feature} in {} at byte {at}", segment_path(number))));
+                    return Err(Error::unsupported(format!(
+                        "{feature} in {} at byte {at}",
+                        segment_path(number)
+                    )));
                 }
                 super::scan::Stop::Zeros | super::scan::Stop::Full => match self.gap(number, frames, at)? {
                     Some(fault) => fault,
@@ -259,4 +276,3 @@ impl Verify<'_> {
         }
     }
 }
-
