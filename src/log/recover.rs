@@ -3,7 +3,7 @@
 //! A bad frame that anything later calls synced was acknowledged: it is refused with its place. One that nobody calls
 //! synced is what a crash left: the log ends before it. Changes nothing; see `reopen` for what a writing open does next.
 
-use super::behind::look_behind;
+use super::behind::{Behind, look_behind};
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::Fault;
@@ -31,8 +31,6 @@ pub(crate) struct Recovered {
     /// Segment and offset at which the next frame goes; `None` if there is no usable segment.
     pub(crate) end: Option<(u64, u64)>,
     pub(crate) chain: Chain,
-    /// Everything up to here is called synced by something durable.
-    pub(crate) testified: u64,
     /// Place of the first frame past it, or the end.
     pub(crate) unsynced_from: Option<(u64, u64)>,
     /// Segments that lack a seal, with the seal they should have.
@@ -106,21 +104,19 @@ pub(crate) fn recover(
     mark: Option<Mark>,
     each: &mut Each<'_>,
 ) -> Result<Recovered, Error> {
-    let listing = list(medium)?;
-    listing.check()?;
     let mut walk = Walk::new(medium, store, mark.unwrap_or_default());
-    let mut number = 0;
-    let why = loop {
-        let Some(entry) = listing.get(number) else { break Stop::Zeros };
-        let stop = walk.segment(number, entry, each)?;
-        // A later segment that continues the chain shows that this one is whole, whatever follows its frames.
-        if !listing.get(number + 1).is_some_and(|entry| walk.continues_in(number + 1, entry)) {
-            break stop;
+    let mut reached = None;
+    loop {
+        let listing = list(medium)?;
+        listing.check()?;
+        let (number, why) = walk.run(&listing, each)?;
+        match walk.refusal(&listing, number, &why)? {
+            Ok(behind) => return walk.finish(&listing, number, &why, &behind),
+            // Beside a living writer what was missing a moment ago may be there now.
+            Err(_) if reached != Some(walk.chain.next) => reached = Some(walk.chain.next),
+            Err(refused) => return Err(refused),
         }
-        walk.leave(number)?;
-        number += 1;
-    };
-    walk.finish(&listing, number, why)
+    }
 }
 
 /// The state of a walk over all segments.
@@ -168,6 +164,21 @@ impl<'m> Walk<'m> {
         self.store.geometry
     }
 
+    /// Goes on to the end of the log. Returns the segment that it ends in, and why there.
+    fn run(&mut self, listing: &Listing, each: &mut Each<'_>) -> Result<(u64, Stop), Error> {
+        let mut number = (self.segments.len() as u64).saturating_sub(1);
+        loop {
+            let Some(entry) = listing.get(number) else { return Ok((number, Stop::Zeros)) };
+            let stop = self.segment(number, entry, each)?;
+            // A later segment that continues the chain shows that this one is whole, whatever follows its frames.
+            if !listing.get(number + 1).is_some_and(|entry| self.continues_in(number + 1, entry)) {
+                return Ok((number, stop));
+            }
+            self.leave(number)?;
+            number += 1;
+        }
+    }
+
     /// Opens a segment and checks its header. `Err` of the inner kind: not usable, and why.
     fn open(&self, number: u64, entry: &Entry) -> Result<Result<Writable, BlockFault>, Error> {
         let bytes = self.geometry().segment_bytes();
@@ -186,22 +197,26 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Walks one segment. Its frames end at the end of the last span, for the reason that is returned.
+    /// Walks one segment, or on in the last one. Its frames end at the end of the last span, for the reason returned.
     fn segment(&mut self, number: u64, entry: &Entry, each: &mut Each<'_>) -> Result<Stop, Error> {
-        let (segment, writer) = match self.open(number, entry)? {
-            Ok(opened) => opened,
-            Err(fault) => return Ok(Stop::Bad(header_fault(fault))),
-        };
+        if number == self.segments.len() as u64 {
+            match self.open(number, entry)? {
+                Ok(opened) => self.segments.push(opened),
+                Err(fault) => return Ok(Stop::Bad(header_fault(fault))),
+            }
+            self.spans.push(Span { first: self.chain.next, end: FRAMES_AT });
+        }
         let geometry = self.geometry();
-        let first = self.chain.next;
+        let (segment, writer) = &self.segments[number as usize];
         let bytes = writer.bytes(FRAMES_AT, geometry.segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry };
         let mut place = |commit: CommitRef<'_>, at: u64| each(commit, geometry.place(number, at));
-        let (end, stop) = frames.walk(FRAMES_AT, &mut self.chain, &mut self.checker, &mut place);
+        let span = &mut self.spans[number as usize];
+        let (end, stop) = frames.walk(span.end, &mut self.chain, &mut self.checker, &mut place);
+        span.end = end;
         self.testified = self.testified.max(self.chain.synced);
-        self.spans.push(Span { first, end });
+        let segment = segment.clone();
         self.check_seal(&segment, end)?;
-        self.segments.push((segment, writer));
         Ok(stop)
     }
 
@@ -245,33 +260,52 @@ impl<'m> Walk<'m> {
         Ok(())
     }
 
-    /// Decides what the end is: that of the log, or damage.
-    fn finish(mut self, listing: &Listing, stopped: u64, why: Stop) -> Result<Recovered, Error> {
-        let usable = self.segments.len() as u64;
-        let end = self.spans.last().map(|span| (usable - 1, span.end));
-        // Where something should stand: behind the last frame, or in a segment that can't be used.
-        let (segment, offset) = if stopped < usable { end.unwrap_or((0, FRAMES_AT)) } else { (stopped, 0) };
-        if let Stop::Unsupported(feature) = &why {
+    /// The end of the log as far as it holds; or where something should stand, in a segment that can't be used.
+    fn end(&self, stopped: u64) -> (u64, u64) {
+        match self.spans.last() {
+            Some(span) if stopped < self.segments.len() as u64 => (self.segments.len() as u64 - 1, span.end),
+            _ => (stopped, 0),
+        }
+    }
+
+    /// What stands behind the end; or the error, if something acknowledged should.
+    fn refusal(&self, listing: &Listing, stopped: u64, why: &Stop) -> Result<Result<Behind, Error>, Error> {
+        let (segment, offset) = self.end(stopped);
+        if let Stop::Unsupported(feature) = why {
             return Err(Error::unsupported(format!(
                 "{feature} in {} at byte {offset}",
                 segment_path(segment)
             )));
         }
-        let later = look_behind(self.medium, self.store, listing, segment, offset)?;
-        let witness = later.synced.max(later.sealed).max(self.witness);
-        if witness >= self.chain.next && !bug!(self.medium, ignore_witnesses) {
-            let (segment, offset, why) = self.blame(listing, segment, offset, why)?;
-            return Err(self.refused(segment, offset, &why, witness));
+        let behind = look_behind(self.medium, self.store, listing, segment, offset)?;
+        let witness = behind.synced.max(behind.sealed).max(self.witness);
+        if witness < self.chain.next || bug!(self.medium, ignore_witnesses) {
+            return Ok(Ok(behind));
         }
+        Ok(Err(match self.blame(listing, segment, why)? {
+            Some((segment, offset, fault)) => self.refused(segment, offset, &Stop::Bad(fault), witness),
+            None => self.refused(segment, offset, why, witness),
+        }))
+    }
+
+    fn finish(
+        mut self,
+        listing: &Listing,
+        stopped: u64,
+        why: &Stop,
+        behind: &Behind,
+    ) -> Result<Recovered, Error> {
+        let usable = self.segments.len() as u64;
+        let (segment, offset) = self.end(stopped);
         let surplus: Vec<String> = listing.from(usable).map(|(number, _)| segment_path(*number)).collect();
-        let damaged = matches!(why, Stop::Bad(_)) || later.bytes > 0;
+        let damaged = matches!(why, Stop::Bad(_)) || behind.bytes > 0;
         let tail = damaged.then(|| TailCut {
             segment,
             offset,
-            bytes: later.bytes,
-            commits_after: later.commits,
-            why: match &why {
-                Stop::Bad(fault) => format!("expected {}, found {}", fault.expected, fault.found),
+            bytes: behind.bytes,
+            commits_after: behind.commits,
+            why: match why {
+                Stop::Bad(fault) => fault.to_string(),
                 _ => "bytes after zeros".to_owned(),
             },
         });
@@ -287,9 +321,8 @@ impl<'m> Walk<'m> {
             removed: surplus.clone(),
         };
         Ok(Recovered {
-            end,
+            end: self.spans.last().map(|span| (usable - 1, span.end)),
             chain: self.chain,
-            testified: self.testified,
             unsynced_from,
             unsealed: self.unsealed,
             sealed_end: self.sealed_end,
@@ -301,35 +334,26 @@ impl<'m> Walk<'m> {
     }
 
     /// Where the next frame is missing: if a segment just ends, in the one after it.
-    fn blame(
-        &self,
-        listing: &Listing,
-        segment: u64,
-        offset: u64,
-        why: Stop,
-    ) -> Result<(u64, u64, Stop), Error> {
+    fn blame(&self, listing: &Listing, segment: u64, why: &Stop) -> Result<Option<(u64, u64, Fault)>, Error> {
         let next = segment + 1;
         if matches!(why, Stop::Bad(_)) || self.segments.is_empty() || listing.from(next).next().is_none() {
-            return Ok((segment, offset, why));
+            return Ok(None);
         }
         let Some(entry) = listing.get(next) else {
-            let fault = Fault::new("segment", 0, "the segment", "no file");
-            return Ok((next, 0, Stop::Bad(fault)));
+            return Ok(Some((next, 0, Fault::new("segment", 0, "the file", "none"))));
         };
         let (segment, writer) = match self.open(next, entry)? {
             Ok(opened) => opened,
-            Err(fault) => return Ok((next, 0, Stop::Bad(header_fault(fault)))),
+            Err(fault) => return Ok(Some((next, 0, header_fault(fault)))),
         };
         let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-        match frames.header(FRAMES_AT) {
-            Ok(None) => Ok((segment.number - 1, offset, why)),
-            Ok(Some(header)) => match self.chain.admit(&header, false) {
-                Ok(()) => Ok((segment.number - 1, offset, why)),
-                Err(fault) => Ok((next, FRAMES_AT, Stop::Bad(fault))),
-            },
-            Err(fault) => Ok((next, FRAMES_AT, Stop::Bad(fault))),
-        }
+        let fault = match frames.header(FRAMES_AT) {
+            Ok(None) => None,
+            Ok(Some(header)) => self.chain.admit(&header, false).err(),
+            Err(fault) => Some(fault),
+        };
+        Ok(fault.map(|fault| (next, FRAMES_AT, fault)))
     }
 
     fn refused(&self, segment: u64, offset: u64, why: &Stop, witness: u64) -> Error {

@@ -187,6 +187,7 @@ impl Verify<'_> {
     /// Walks frames; behind damage, goes on with the next header that holds.
     fn frames(&mut self, number: u64, frames: &Frames<'_>, each: &mut Each<'_>) -> Result<u64, Error> {
         let (mut offset, geometry) = (FRAMES_AT, self.store.geometry);
+        let mut tried = None;
         loop {
             let sound = self.report.problems.is_empty();
             let mut tell = |commit: CommitRef<'_>, at: u64| match sound {
@@ -212,6 +213,11 @@ impl Verify<'_> {
             };
             if !self.is_acknowledged(number, at)? {
                 return Ok(at);
+            }
+            // Beside a living writer what was missing a moment ago may be there now.
+            if tried != Some(at) {
+                (tried, offset, self.witness) = (Some(at), at, None);
+                continue;
             }
             let next = self.resume(frames, at);
             self.report(number, at, fault);
