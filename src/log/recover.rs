@@ -132,7 +132,8 @@ struct Walk<'m> {
     /// The highest position that a mark or seal calls synced.
     witness: u64,
     unsealed: Vec<(u64, Seal)>,
-    sealed_end: bool,
+    /// First position behind the segment that was walked last, as its seal says.
+    sealed: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -156,7 +157,7 @@ impl<'m> Walk<'m> {
             testified: mark.synced,
             witness: mark.synced,
             unsealed: Vec::new(),
-            sealed_end: false,
+            sealed: None,
         }
     }
 
@@ -224,7 +225,7 @@ impl<'m> Walk<'m> {
     fn check_seal(&mut self, segment: &Segment, end: u64) -> Result<(), Error> {
         let sector = segment.region.head_bytes(SEAL_AT, SEAL_AT + BLOCK_BYTES as u64);
         let seal = Seal::decode(&sector, segment.seed).ok().flatten();
-        self.sealed_end = seal.is_some();
+        self.sealed = seal.map(|seal| seal.next);
         let Some(seal) = seal else { return Ok(()) };
         self.witness = self.witness.max(seal.next - 1);
         self.testified = self.testified.max(seal.next - 1);
@@ -250,13 +251,13 @@ impl<'m> Walk<'m> {
     /// Goes on to the next segment.
     fn leave(&mut self, number: u64) -> Result<(), Error> {
         let end = self.spans.last().map_or(FRAMES_AT, |span| span.end);
-        if self.witness >= self.chain.next && self.sealed_end {
-            return Err(self.refused(number, end, &Stop::Zeros, self.witness));
+        if let Some(next) = self.sealed.take() {
+            let holds = next == self.chain.next;
+            return if holds { Ok(()) } else { Err(self.refused(number, end, &Stop::Zeros, next - 1)) };
         }
-        if let (false, Some(epoch)) = (self.sealed_end, self.chain.epoch) {
+        if let Some(epoch) = self.chain.epoch {
             self.unsealed.push((number, Seal { next: self.chain.next, end, epoch }));
         }
-        self.sealed_end = false;
         Ok(())
     }
 
@@ -325,7 +326,7 @@ impl<'m> Walk<'m> {
             chain: self.chain,
             unsynced_from,
             unsealed: self.unsealed,
-            sealed_end: self.sealed_end,
+            sealed_end: self.sealed.is_some(),
             surplus,
             report,
             ends: self.spans.iter().map(|span| span.end).collect(),
