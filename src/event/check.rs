@@ -104,7 +104,21 @@ pub(crate) fn text_or_empty(field: &str, value: &str) -> Result<(), Fault> {
 #[inline]
 fn is_plain(value: &str) -> bool {
     // Every byte of printable ASCII passes; anything else is looked at by character.
-    value.bytes().all(|byte| matches!(byte, 0x20..0x7F)) || value.chars().all(is_plain_char)
+    let (words, rest) = value.as_bytes().as_chunks::<8>();
+    let is_printable = words.iter().all(|word| are_printable(u64::from_le_bytes(*word)))
+        && rest.iter().all(|byte| matches!(byte, 0x20..0x7F));
+    is_printable || value.chars().all(is_plain_char)
+}
+
+/// Whether each of eight bytes is printable ASCII.
+#[inline]
+fn are_printable(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // Without a high bit, adding 1 sets it for 0x7F alone, and adding 0x60 for 0x20 and above.
+    let is_ascii = word & HIGH == 0;
+    let word = word & !HIGH;
+    is_ascii && (word + EACH) & HIGH == 0 && (word + 0x60 * EACH) & HIGH == HIGH
 }
 
 fn is_plain_char(c: char) -> bool {
