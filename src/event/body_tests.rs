@@ -140,22 +140,3 @@ fn what_encoding_costs() {
         println!("encode one event of 100:         {:6.1} ns", per(start, rounds));
     }
 }
-
-#[test]
-#[ignore]
-fn only_single() {
-    let mut encoder = encoder();
-    let payload = [7u8; 256];
-    let streams: Vec<String> = (0..10_000).map(|n| format!("stream-{n}")).collect();
-    let event = NewEvent::raw("reading", &payload);
-    for _ in 0..5 {
-        let start = Cpu::now();
-        for n in 0..2_000_000u32 {
-            let stream = &streams[n as usize % streams.len()];
-            let write = [WriteRef { stream, events: std::slice::from_ref(black_box(&event)) }];
-            encoder.encode(&write, limits::SEGMENT_BYTES_DEFAULT).unwrap();
-            black_box(encoder.bytes());
-        }
-        println!("{:?}", start.elapsed() / 2_000_000);
-    }
-}

@@ -3,6 +3,7 @@
 //! They hold for whatever is written: by an append, or read from a CloudEvents line.
 
 use crate::{Error, limits};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What is wrong with one value.
@@ -16,7 +17,7 @@ pub(crate) struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     /// What the value must be.
-    Must(&'static str),
+    Must(Cow<'static, str>),
     /// The most bytes or pieces that it may have, and what it has.
     Most { unit: &'static str, limit: u64, found: u64 },
 }
@@ -27,8 +28,8 @@ const SHOWN_CHARS: usize = 64;
 impl Fault {
     /// `field` must be `rule` and isn't.
     #[cold]
-    pub(crate) fn new(field: impl Into<String>, value: &str, rule: &'static str) -> Self {
-        Self { field: field.into(), value: shown(value), rule: Rule::Must(rule) }
+    pub(crate) fn new(field: impl Into<String>, value: &str, rule: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), value: shown(value), rule: Rule::Must(rule.into()) }
     }
 
     /// `field` may have `limit` of `unit` and has `found`.
@@ -121,7 +122,7 @@ fn are_printable(word: u64) -> bool {
     is_ascii && (word + EACH) & HIGH == 0 && (word + 0x60 * EACH) & HIGH == HIGH
 }
 
-fn is_plain_char(c: char) -> bool {
+pub(super) fn is_plain_char(c: char) -> bool {
     let code = u32::from(c);
     !c.is_control() && code & 0xFFFE != 0xFFFE && !(0xFDD0..=0xFDEF).contains(&code)
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod body;
 mod check;
+#[cfg(feature = "json")]
+pub mod cloudevents;
 mod codec;
 pub(crate) mod commit;
 mod content;

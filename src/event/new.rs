@@ -199,6 +199,15 @@ impl<'a> NewEvent<'a> {
         }
     }
 
+    /// All extensions at once; no name stands twice among them.
+    #[must_use]
+    pub(crate) fn extensions(mut self, extensions: Vec<(Text<'a>, ExtensionValue<'a>)>) -> Self {
+        if !extensions.is_empty() {
+            self.details_mut().extensions = extensions;
+        }
+        self
+    }
+
     /// The data.
     #[inline]
     pub fn data(&self) -> &[u8] {
