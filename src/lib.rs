@@ -51,9 +51,9 @@ mod store;
 
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
 #[cfg(feature = "json")]
-pub use event::Json;
+pub use event::{Json, cloudevents};
 pub use event::{
-    Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent,
+    BINCODE_BYTES_MAX, Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent,
     OwnedMetadata, Recorded, RecordedEvent,
 };
 pub use expected::{Durability, Expected};
