@@ -156,7 +156,7 @@ mod tests {
     const LAST: &[(char, usize)] = &[('D', 1), ('F', 2)];
 
     fn count(page: &str) -> usize {
-        let covers = "//! Covers F1.\n/// Cuts it off. D1\n#[test]\nfn cut() {}\nproptest! {\n    #[test]\n    fn random(x in 0..1u8) { \"F2\" }\n}\n";
+        let covers = "//! Covers F1.\n\n/// Cuts it off. D1\n#[test]\nfn cut() {}\nproptest! {\n    #[test]\n    fn random(x in 0..1u8) { \"F2\" }\n}\n";
         let other = "// F2 is met elsewhere.\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn other() {}\n}\nfn cut_off() {}\n";
         let sources = [Source::new("tests/crash.rs", covers), Source::new("src/log/a.rs", other)];
         check(page, &sources, LAST).len()
