@@ -8,6 +8,7 @@ use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::Fault;
 use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Place, segment_number, segment_path};
+use super::headers;
 use super::prepare::NEXT_NAME;
 use super::report::{RecoveryReport, TailCut};
 use super::scan::{Chain, Frames, Stop};
@@ -41,6 +42,8 @@ pub(crate) struct Recovered {
     pub(crate) sealed_end: bool,
     /// Files behind the end.
     pub(crate) surplus: Vec<String>,
+    /// A segment has a feature that only a later program may write with.
+    pub(crate) read_only: bool,
     pub(crate) report: RecoveryReport,
 }
 
@@ -111,6 +114,7 @@ pub(crate) fn recover(
     loop {
         let listing = list(medium)?;
         listing.check()?;
+        walk.read_only = headers::check(medium, store, &listing)?;
         let (number, why) = walk.run(&listing, each)?;
         match walk.refusal(&listing, number, &why)? {
             Ok(behind) => return walk.finish(&listing, number, &why, &behind),
@@ -136,6 +140,7 @@ struct Walk<'m> {
     unsealed: Vec<(u64, Seal)>,
     /// First position behind the segment that was walked last, as its seal says.
     sealed: Option<u64>,
+    read_only: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -160,6 +165,7 @@ impl<'m> Walk<'m> {
             witness: mark.synced,
             unsealed: Vec::new(),
             sealed: None,
+            read_only: false,
         }
     }
 
@@ -259,7 +265,11 @@ impl<'m> Walk<'m> {
         let end = self.spans.last().map_or(FRAMES_AT, |span| span.end);
         if let Some(next) = self.sealed.take() {
             let holds = next == self.chain.next;
-            return if holds { Ok(()) } else { Err(self.refused(number, end, &Stop::Zeros, next.saturating_sub(1))) };
+            return if holds {
+                Ok(())
+            } else {
+                Err(self.refused(number, end, &Stop::Zeros, next.saturating_sub(1)))
+            };
         }
         if let Some(epoch) = self.chain.epoch {
             self.unsealed.push((number, Seal { next: self.chain.next, end, epoch }));
@@ -314,6 +324,7 @@ impl<'m> Walk<'m> {
             unsealed: self.unsealed,
             sealed_end: self.sealed.is_some(),
             surplus,
+            read_only: self.read_only,
             report,
             ends: self.spans.iter().map(|span| span.end).collect(),
             segments: self.segments,

@@ -10,7 +10,12 @@ use crate::medium::bug;
 
 impl Walk<'_> {
     /// What stands behind the end; or the error, if something acknowledged should.
-    pub(super) fn refusal(&self, listing: &Listing, stopped: u64, why: &Stop) -> Result<Result<Behind, Error>, Error> {
+    pub(super) fn refusal(
+        &self,
+        listing: &Listing,
+        stopped: u64,
+        why: &Stop,
+    ) -> Result<Result<Behind, Error>, Error> {
         let (segment, offset) = self.end(stopped);
         if let Stop::Unsupported(feature) = why {
             return Err(Error::unsupported(format!(
