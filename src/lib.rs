@@ -50,12 +50,12 @@ mod log;
 mod store;
 
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
+pub use event::{
+    BINCODE_BYTES_MAX, Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata,
+    NewEvent, OwnedMetadata, Recorded, RecordedEvent,
+};
 #[cfg(feature = "json")]
 pub use event::{Json, cloudevents};
-pub use event::{
-    BINCODE_BYTES_MAX, Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent,
-    OwnedMetadata, Recorded, RecordedEvent,
-};
 pub use expected::{Durability, Expected};
 pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
@@ -73,3 +73,7 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use crate::{BoxError, EventRef, NewEvent, Position, Recorded, Revision, Store};
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
