@@ -95,11 +95,6 @@ impl BodyEncoder {
         }
     }
 
-    /// What names are hashed with.
-    pub(crate) fn state(&self) -> &FixedState {
-        &self.state
-    }
-
     /// Encodes the events of one commit, for a store with segments of this size. Several writes may be to one stream.
     ///
     /// # Errors

@@ -24,8 +24,7 @@ mod typed;
 
 #[cfg(feature = "json")]
 pub use codec::Json;
-pub use codec::{BINCODE_BYTES_MAX, Bincode, Codec, CodecError};
-pub(crate) use commit::CommitRef;
+pub use codec::{Bincode, Codec, CodecError};
 pub use event_ref::EventRef;
 pub use extension::ExtensionValue;
 pub use id::{EventId, EventIdRef};
@@ -35,3 +34,7 @@ pub use recorded::RecordedEvent;
 pub use typed::{OwnedMetadata, Recorded};
 #[cfg(test)]
 mod body_tests;
+#[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
+mod typed_tests;
