@@ -57,7 +57,7 @@ pub(super) struct StreamFacts {
     pub(super) events: u16,
 }
 
-/// Beyond this capacity the buffer of a large commit isn't kept for the next, in bytes.
+/// Beyond this length the buffer of a large commit isn't kept for a smaller one, in bytes.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// Encodes commits, one after another.
@@ -179,9 +179,6 @@ impl BodyEncoder {
     }
 
     fn clear(&mut self) {
-        if self.buffer.len() > KEPT_BYTES_MAX {
-            self.buffer = Vec::new();
-        }
         self.frame_bytes = 0;
         self.records.clear();
         self.streams.clear();
@@ -309,6 +306,9 @@ impl BodyEncoder {
 
     #[inline]
     pub(super) fn make_room(&mut self, frame_bytes: usize) {
+        if self.buffer.len() > KEPT_BYTES_MAX && frame_bytes <= KEPT_BYTES_MAX {
+            self.buffer = Vec::new();
+        }
         if self.buffer.len() < frame_bytes {
             self.buffer.resize(frame_bytes.next_power_of_two(), 0);
         }

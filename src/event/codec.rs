@@ -1,6 +1,8 @@
 //! How typed data becomes bytes: JSON for events, unless the user says otherwise, and bincode.
 
-use super::{EventRef, NewEvent, check, content};
+#[cfg(feature = "json")]
+use super::check;
+use super::{EventRef, NewEvent, content};
 use crate::{BoxError, Error};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -54,13 +56,13 @@ impl Codec for Json {
 }
 
 /// bincode 2 in its standard configuration (`application/vnd.orchestrix.bincode`): small and fast, and readable only
-/// by who has the same type. Reads at most 128 MiB, the largest event of the largest segment; beyond it decoding fails,
-/// so that damaged lengths can't ask for more memory.
+/// by who has the same type. Reads at most [`BINCODE_BYTES_MAX`], so that damaged lengths can't ask for more memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bincode;
 
-/// Most bytes that [`Bincode`] reads.
-const BINCODE_BYTES_MAX: usize = crate::limits::event_bytes_max(crate::limits::SEGMENT_BYTES_MAX) as usize;
+/// Most bytes that [`Bincode`] reads, 128 MiB: an event of the largest segment. Beyond it, decoding fails.
+pub const BINCODE_BYTES_MAX: usize =
+    crate::limits::event_bytes_max(crate::limits::SEGMENT_BYTES_MAX) as usize;
 
 const BINCODE: bincode::config::Configuration<
     bincode::config::LittleEndian,

@@ -24,7 +24,7 @@ mod typed;
 
 #[cfg(feature = "json")]
 pub use codec::Json;
-pub use codec::{Bincode, Codec, CodecError};
+pub use codec::{BINCODE_BYTES_MAX, Bincode, Codec, CodecError};
 pub use event_ref::EventRef;
 pub use extension::ExtensionValue;
 pub use id::{EventId, EventIdRef};
