@@ -19,6 +19,7 @@ pub(crate) mod names;
 mod new;
 mod record;
 mod recorded;
+mod refuse;
 mod single;
 mod typed;
 
