@@ -121,7 +121,7 @@ impl Watermark {
         let region = writer.map_err(failed)?.region().clone();
         region.reserve(0, WATERMARK_BYTES).map_err(failed)?;
         region.populate(0, WATERMARK_BYTES).map_err(failed)?;
-        if header.is_err() {
+        if header.is_err() || !whole {
             region.store_head(0, &blocks::watermark_header(store)).map_err(failed)?;
         }
         let alive = files.mark_writer(WATERMARK_FILE).map_err(failed)?;
