@@ -69,6 +69,26 @@ pub struct Corruption {
     pub found: String,
 }
 
+impl Corruption {
+    pub(crate) fn new(
+        what: impl Into<String>,
+        file: impl Into<PathBuf>,
+        segment: Option<u64>,
+        offset: u64,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            file: file.into(),
+            segment,
+            offset,
+            expected: expected.into(),
+            found: found.into(),
+        }
+    }
+}
+
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, file, offset, expected, found, .. } = self;

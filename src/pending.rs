@@ -173,8 +173,11 @@ fn block_on<F: Future + Unpin>(mut future: F, deadline: Option<Instant>) -> Resu
             return Ok(output);
         }
         match deadline {
-            Some(deadline) if listening.wait_deadline(deadline).is_none() => return Err(future),
-            Some(_) => {}
+            Some(deadline) => {
+                if listening.wait_deadline(deadline).is_none() {
+                    return Err(future);
+                }
+            }
             None => listening.wait(),
         }
     }

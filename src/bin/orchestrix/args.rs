@@ -1,0 +1,163 @@
+//! The command line as its user types it.
+
+use crate::failure::EXIT_CODES;
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// An embedded event store: import, read, check and repair a store.
+///
+/// Data goes to standard output, everything else to standard error. Commands that read never create a store and may
+/// run beside a writer.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrix", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command knows.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Directory of the store
+    #[arg(long, value_name = "DIR", env = "ORCHESTRIX_STORE", global = true)]
+    pub(crate) store: Option<PathBuf>,
+    /// Print JSON, for machines
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Import(Import),
+    Append(Append),
+    Read(Read),
+    Streams(Streams),
+    Inspect(Inspect),
+    /// Import a week of earthquakes, kill a writer, flip a byte: in three acts, in ./orchestrix-demo
+    Demo,
+    /// Show what a store holds and what it takes
+    Stats,
+    /// Check every checksum, position and revision of a store; changes nothing
+    Verify,
+    Repair(Repair),
+    #[command(hide = true)]
+    DemoWriter(DemoWriter),
+}
+
+/// Import events, one JSON object a line; what is already there is skipped
+///
+/// Without any of the --…-field options each line is a CloudEvent in JSON; its stream is its extension `streamid`, else
+/// its `subject`, else its `source`. With them a line is any JSON object, which becomes the data of the event byte for
+/// byte.
+///
+/// An event whose id its stream already has is skipped, so an import that was interrupted or killed is resumed by
+/// running it again. The same id with other content is a bad line.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("fields").multiple(true))]
+pub(crate) struct Import {
+    /// File to read; standard input if it is `-` or missing
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Field that names the stream: a dotted path (`a.b`) or a JSON pointer (`/a/b`)
+    #[arg(long, value_name = "PATH", group = "fields")]
+    pub(crate) stream_field: Option<String>,
+    /// Field that holds the type of the event
+    #[arg(long, value_name = "PATH", group = "fields")]
+    pub(crate) type_field: Option<String>,
+    /// Field that holds the id of the event; without it the id is made from line number and content
+    #[arg(long, value_name = "PATH", group = "fields", requires = "stream_field")]
+    pub(crate) id_field: Option<String>,
+    /// Field that holds the time of the event: RFC 3339, or a number since 1970-01-01 UTC
+    ///
+    /// A number below 1e11 is taken for seconds (its fraction counts), below 1e14 for milliseconds, below 1e17 for
+    /// microseconds, else for nanoseconds.
+    #[arg(long, value_name = "PATH", group = "fields", requires = "stream_field")]
+    pub(crate) time_field: Option<String>,
+    /// Type of the events that have no type field
+    #[arg(long = "type", value_name = "NAME", group = "fields", requires = "stream_field")]
+    pub(crate) event_type: Option<String>,
+    /// Events a commit
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub(crate) batch: u32,
+    /// Longest line, in bytes; a longer one is a bad line
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_line: u32,
+    /// Set bad lines aside in this file, byte for byte, instead of stopping at the first; it is written anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+}
+
+/// Append one event
+#[derive(Debug, Args)]
+pub(crate) struct Append {
+    pub(crate) stream: String,
+    /// Type of the event
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: String,
+    /// Data of the event: JSON, or `@FILE`, or `-` for standard input
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    pub(crate) data: String,
+    /// What must be true of the stream: any, no-stream, exists, or the revision of its newest event
+    #[arg(long, value_name = "any|no-stream|exists|N", default_value = "any", value_parser = crate::append::expected)]
+    pub(crate) expected: orchestrix::Expected,
+    /// Id of the event; a new UUID if it is missing
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Content type of the data; data that is not JSON needs one
+    #[arg(long, value_name = "TYPE", default_value = "application/json")]
+    pub(crate) content_type: String,
+}
+
+/// Read events, as CloudEvents in JSON, one a line; `import` takes them back unchanged
+#[derive(Debug, Args)]
+pub(crate) struct Read {
+    /// Stream to read; all events if it is missing
+    #[arg(conflicts_with = "category")]
+    pub(crate) stream: Option<String>,
+    /// Start here, inclusive: a revision if a stream is read, else a position
+    #[arg(long, value_name = "N")]
+    pub(crate) from: Option<u64>,
+    /// At most so many events
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Newest first
+    #[arg(long)]
+    pub(crate) backward: bool,
+    /// Only streams of this category: what stands before the first `-` of their names
+    #[arg(long, value_name = "NAME")]
+    pub(crate) category: Option<String>,
+    /// Only events of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+}
+
+/// List the streams, by name
+#[derive(Debug, Args)]
+pub(crate) struct Streams {
+    /// Only streams of this category
+    #[arg(long, value_name = "NAME")]
+    pub(crate) category: Option<String>,
+}
+
+/// Show the frames of a segment file as annotated hex
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// The file, such as DIR/log/00000000000000000000.seg
+    pub(crate) segment: PathBuf,
+}
+
+/// Show how a damaged store would be repaired; with --apply, do it
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// Do it; what is removed is kept in the store's directory
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+/// What the demo kills
+#[derive(Debug, Args)]
+pub(crate) struct DemoWriter {
+    pub(crate) dir: PathBuf,
+}

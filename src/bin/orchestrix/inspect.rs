@@ -1,0 +1,14 @@
+//! `inspect`: the frames of one segment file as annotated hex. It reads the file alone, so it works on what no store
+//! would open.
+
+use crate::args::{Global, Inspect};
+use crate::failure::Failure;
+use crate::output::Out;
+
+pub(crate) fn run(_global: &Global, args: &Inspect) -> Result<(), Failure> {
+    let mut out = Out::new();
+    for frame in orchestrix::inspect::segment(&args.segment)? {
+        out.line(frame?)?;
+    }
+    out.finish()
+}

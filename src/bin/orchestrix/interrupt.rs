@@ -1,0 +1,34 @@
+//! Ctrl-C, for commands that want to end in order: the first one sets a flag, a second one ends the process at once,
+//! which a store survives.
+
+use crate::failure::Failure;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether Ctrl-C was pressed.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Catches Ctrl-C from now on.
+    pub(crate) fn install() -> Result<Self, Failure> {
+        let interrupt = Self::default();
+        // In this order the first Ctrl-C finds the flag unset and only the second one ends the process.
+        flag::register_conditional_shutdown(SIGINT, 130, interrupt.0.clone())
+            .and_then(|_| flag::register(SIGINT, interrupt.0.clone()))
+            .map_err(|e| Failure::io("catching Ctrl-C", &e))?;
+        Ok(interrupt)
+    }
+
+    /// As if Ctrl-C had been pressed.
+    #[cfg(test)]
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,47 @@
+//! `stats`: what a store holds and what it takes.
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::open;
+use crate::output::{Out, grouped};
+use orchestrix::Stats;
+use serde_json::json;
+
+pub(crate) fn run(global: &Global) -> Result<(), Failure> {
+    let stats = open::to_read(global)?.stats()?;
+    let mut out = Out::new();
+    if global.json {
+        json(&stats, &mut out)?
+    } else {
+        text(&stats, &mut out)?
+    }
+    out.finish()
+}
+
+fn json(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
+    out.json(&json!({
+        "events": stats.events,
+        "streams": stats.streams,
+        "segments": stats.segments,
+        "bytes_on_disk": stats.bytes_on_disk,
+        "first_position": stats.first_position.0,
+        "last_position": stats.last_position.0,
+        "synced_position": stats.synced_position.0,
+        "write_mode": stats.write_mode.to_string(),
+    }))
+}
+
+fn text(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
+    for (name, number) in [
+        ("events", stats.events),
+        ("streams", stats.streams),
+        ("segments", stats.segments),
+        ("bytes on disk", stats.bytes_on_disk),
+        ("first position", stats.first_position.0),
+        ("last position", stats.last_position.0),
+        ("synced position", stats.synced_position.0),
+    ] {
+        out.line(format_args!("{name:16} {:>16}", grouped(number)))?;
+    }
+    out.line(format_args!("{:16} {:>16}", "write mode", stats.write_mode.to_string()))
+}

@@ -1,0 +1,54 @@
+//! `verify`: every checksum, position and revision of a store. It takes no lock and changes nothing.
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::open;
+use crate::output::{Out, grouped};
+use orchestrix::{Corruption, VerifyReport};
+use serde_json::{Value, json};
+
+pub(crate) fn run(global: &Global) -> Result<(), Failure> {
+    let dir = open::existing(global)?;
+    let report = orchestrix::verify(dir)?;
+    let mut out = Out::new();
+    if global.json {
+        out.json(&json!({
+            "clean": report.clean,
+            "events": report.events,
+            "commits": report.commits,
+            "segments": report.segments,
+            "tail_bytes": report.tail_bytes,
+            "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
+        }))?;
+    } else {
+        text(&report, &mut out)?;
+    }
+    out.finish()?;
+    if report.clean { Ok(()) } else { Err(Failure::corrupt()) }
+}
+
+fn problem(found: &Corruption) -> Value {
+    json!({
+        "what": found.what,
+        "file": found.file.to_string_lossy(),
+        "segment": found.segment,
+        "offset": found.offset,
+        "expected": found.expected,
+        "found": found.found,
+    })
+}
+
+fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
+    for problem in &report.problems {
+        out.line(problem)?;
+    }
+    let events = grouped(report.events);
+    let commits = grouped(report.commits);
+    let verdict = if report.clean { "clean" } else { "NOT clean" };
+    out.line(format_args!("{verdict}: {events} events in {commits} commits, {} segments", report.segments))?;
+    if report.tail_bytes > 0 {
+        let bytes = grouped(report.tail_bytes);
+        out.line(format_args!("an unsynced tail of {bytes} bytes, which the next writer cuts off"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,392 @@
+//! Turns the events of one commit into the bytes of a frame, but for its header, revisions and places in the segment.
+//!
+//! Done before the writer's lock is taken: everything that is refused because of what it *is* (names, limits) is
+//! refused here, all checksums are computed here, and names are hashed here. An encoder is reused; it allocates
+//! nothing once it has held a commit of the size. Never looks at the store.
+
+use super::check::{self, Fault};
+use super::layout::{self, BodySum, header, kind, record};
+use super::names::{Name, NameTable, category, name_hash};
+use super::record::write_record;
+use super::{NewEvent, new};
+use crate::{Error, limits};
+use foldhash::fast::FixedState;
+use std::fmt;
+
+/// Events for one stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WriteRef<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) events: &'a [NewEvent<'a>],
+}
+
+/// Facts of one event record in the encoded frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecordMark {
+    /// Offset of the record in the frame.
+    pub(crate) offset: u32,
+    /// Its length in bytes.
+    pub(crate) length: u32,
+    /// Number of its stream.
+    pub(crate) stream: u16,
+    /// Number of its type.
+    pub(crate) event_type: u16,
+    /// Its place among the events of its stream in this commit.
+    pub(crate) ordinal: u16,
+}
+
+/// One stream of the encoded frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamMark<'a> {
+    pub(crate) name: &'a [u8],
+    /// [`name_hash`] of the name.
+    pub(crate) hash: u64,
+    /// Length of the category: the first so many bytes of the name.
+    pub(crate) category_bytes: usize,
+    /// [`name_hash`] of the category.
+    pub(crate) category_hash: u64,
+    /// Number of its events in this commit, at least 1.
+    pub(crate) events: u16,
+}
+
+/// What a stream has beside its name.
+#[derive(Clone, Copy, Default)]
+struct StreamFacts {
+    category_bytes: u32,
+    category_hash: u64,
+    events: u16,
+}
+
+/// Beyond this capacity the buffer of a large commit isn't kept for the next, in bytes.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+
+/// Encodes commits, one after another.
+pub(crate) struct BodyEncoder {
+    /// The frame: header and revisions are zero, event checksums are without their place.
+    bytes: Vec<u8>,
+    records: Vec<RecordMark>,
+    streams: NameTable,
+    stream_facts: Vec<StreamFacts>,
+    types: NameTable,
+    /// Tags and correlation ids.
+    keys: NameTable,
+    /// Numbers of the keys of all events, one after another.
+    event_keys: Vec<u32>,
+    body_crc: u32,
+    state: FixedState,
+}
+
+impl BodyEncoder {
+    /// `state` is what the index hashes names with.
+    pub(crate) fn new(state: FixedState) -> Self {
+        Self {
+            bytes: Vec::new(),
+            records: Vec::new(),
+            streams: NameTable::default(),
+            stream_facts: Vec::new(),
+            types: NameTable::default(),
+            keys: NameTable::default(),
+            event_keys: Vec::new(),
+            body_crc: 0,
+            state,
+        }
+    }
+
+    /// What names are hashed with.
+    pub(crate) fn state(&self) -> &FixedState {
+        &self.state
+    }
+
+    /// Encodes the events of one commit, for a store with segments of this size. Several writes may be to one stream.
+    ///
+    /// # Errors
+    /// `Invalid` or `Limit` for the first thing that the format doesn't allow. The encoder may be used again.
+    pub(crate) fn encode(&mut self, writes: &[WriteRef<'_>], segment_bytes: u64) -> Result<(), Error> {
+        self.clear();
+        let records_bytes = self.collect(writes, limits::event_bytes_max(segment_bytes))?;
+        let frame_bytes = self.frame_bytes(records_bytes, limits::commit_bytes_max(segment_bytes))?;
+        self.write_names(frame_bytes);
+        self.write_records(writes);
+        self.bytes.resize(frame_bytes, 0);
+        self.sum();
+        Ok(())
+    }
+
+    /// The frame, whose header and revisions are zero and whose events have their checksums without a place.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// As [`bytes`](Self::bytes), to be completed in place, with the records in it.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [u8], &[RecordMark]) {
+        (&mut self.bytes, &self.records)
+    }
+
+    /// The body checksum for the header.
+    pub(crate) fn body_crc(&self) -> u32 {
+        self.body_crc
+    }
+
+    pub(crate) fn event_count(&self) -> u16 {
+        self.records.len() as u16
+    }
+
+    pub(crate) fn stream_count(&self) -> u16 {
+        self.streams.len() as u16
+    }
+
+    pub(crate) fn name_count(&self) -> u32 {
+        (self.streams.len() + self.types.len() + self.keys.len()) as u32
+    }
+
+    /// The event records in order.
+    pub(crate) fn records(&self) -> &[RecordMark] {
+        &self.records
+    }
+
+    /// Stream `number` of the frame.
+    #[inline]
+    pub(crate) fn stream(&self, number: u16) -> StreamMark<'_> {
+        let name = &self.streams.names()[usize::from(number)];
+        let StreamFacts { category_bytes, category_hash, events } = self.stream_facts[usize::from(number)];
+        let category_bytes = category_bytes as usize;
+        StreamMark { name: self.streams.bytes(name), hash: name.hash, category_bytes, category_hash, events }
+    }
+
+    /// The streams in the order of their numbers.
+    pub(crate) fn streams(&self) -> impl ExactSizeIterator<Item = StreamMark<'_>> {
+        (0..self.streams.len()).map(|number| self.stream(number as u16))
+    }
+
+    /// The number of a stream of this commit.
+    pub(crate) fn stream_number(&self, name: &str) -> Option<u16> {
+        self.streams.find(&self.state, kind::STREAM, name.as_bytes()).map(|number| number as u16)
+    }
+
+    /// Name of type `number` and its [`name_hash`].
+    #[inline]
+    pub(crate) fn event_type(&self, number: u16) -> (&[u8], u64) {
+        let name = &self.types.names()[usize::from(number)];
+        (self.types.bytes(name), name.hash)
+    }
+
+    /// The types in the order of their numbers, as [`event_type`](Self::event_type) gives them.
+    pub(crate) fn event_types(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
+        (0..self.types.len()).map(|number| self.event_type(number as u16))
+    }
+
+    fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.records.clear();
+        self.streams.clear();
+        self.stream_facts.clear();
+        self.types.clear();
+        self.keys.clear();
+        self.event_keys.clear();
+    }
+
+    /// First pass: numbers names, checks everything, and lays out the records from offset 0. Returns their bytes.
+    fn collect(&mut self, writes: &[WriteRef<'_>], event_bytes_max: u64) -> Result<u64, Error> {
+        let events = writes.iter().map(|write| write.events.len()).sum();
+        if events == 0 || events > limits::COMMIT_EVENTS_MAX {
+            return Err(bad_event_count(events));
+        }
+        self.records.reserve(events);
+        let mut offset = 0;
+        let mut last_type: Option<(&str, u16)> = None;
+        for write in writes {
+            let stream = self.stream_of(write)?;
+            for (index, event) in write.events.iter().enumerate() {
+                let place = Place { stream: write.stream, index };
+                let name = event.event_type();
+                let event_type = match last_type {
+                    Some((last, number)) if std::ptr::eq(last, name) || last == name => number,
+                    _ => self.type_of(name).map_err(|fault| fault.at(place))?,
+                };
+                last_type = Some((name, event_type));
+                let length = self.measure(event).map_err(|fault| fault.at(place))?;
+                if length > event_bytes_max {
+                    return Err(too_large(place, event_bytes_max, length));
+                }
+                let facts = &mut self.stream_facts[usize::from(stream)];
+                let ordinal = facts.events;
+                facts.events += 1;
+                // Offsets that 32 bits can't hold are of commits that are refused below.
+                let mark =
+                    RecordMark { offset: offset as u32, length: length as u32, stream, event_type, ordinal };
+                self.records.push(mark);
+                offset += length;
+            }
+        }
+        Ok(offset)
+    }
+
+    fn stream_of(&mut self, write: &WriteRef<'_>) -> Result<u16, Error> {
+        let WriteRef { stream: name, events } = write;
+        if events.is_empty() {
+            let what =
+                format!("append to stream {}: expected at least one event, found none", check::shown(name));
+            return Err(Error::invalid(what));
+        }
+        if let Some(number) = self.streams.find(&self.state, kind::STREAM, name.as_bytes()) {
+            return Ok(number as u16);
+        }
+        check::stream_name(name).map_err(|fault| fault.at("append"))?;
+        let number = self.streams.add(&self.state, kind::STREAM, name.as_bytes());
+        let category = category(name);
+        let category_hash = name_hash(&self.state, category.as_bytes());
+        let category_bytes = category.len() as u32;
+        self.stream_facts.push(StreamFacts { category_bytes, category_hash, events: 0 });
+        Ok(number as u16)
+    }
+
+    fn type_of(&mut self, name: &str) -> Result<u16, Fault> {
+        let number = match self.types.find(&self.state, kind::TYPE, name.as_bytes()) {
+            Some(number) => number,
+            None => {
+                check::text("event type", name, limits::EVENT_TYPE_BYTES_MAX)?;
+                self.types.add(&self.state, kind::TYPE, name.as_bytes())
+            }
+        };
+        Ok(number as u16)
+    }
+
+    /// Checks an event, numbers its keys, and returns the length of its record.
+    #[inline]
+    fn measure(&mut self, event: &NewEvent<'_>) -> Result<u64, Fault> {
+        event.check_fields()?;
+        let (is_uuid, id) = event.event_id().stored();
+        let id_rest = if is_uuid { 0 } else { id.len().saturating_sub(record::ID_INLINE_BYTES) };
+        let time = if event.own_time().is_some() { 8 } else { 0 };
+        let metadata = event.metadata_bytes();
+        if metadata > limits::METADATA_BYTES_MAX {
+            return Err(new::metadata_fault(metadata));
+        }
+        let keys = match event.details() {
+            Some(details) if details.key_count() > 0 => {
+                self.number_keys(event)?;
+                2 + 4 * details.key_count()
+            }
+            _ => 0,
+        };
+        Ok((record::BYTES + id_rest + time + keys + metadata + event.data().len()) as u64)
+    }
+
+    fn number_keys(&mut self, event: &NewEvent<'_>) -> Result<(), Fault> {
+        let Some(details) = event.details() else { return Ok(()) };
+        for tag in &details.tags {
+            check::text("tag", tag, limits::TAG_BYTES_MAX)?;
+            self.number_key(kind::TAG, tag.as_bytes());
+        }
+        if let Some(id) = &details.correlation {
+            super::details::check_id("correlation id", id)?;
+            let (is_uuid, bytes) = id.as_ref().stored();
+            self.number_key(if is_uuid { kind::CORRELATION_UUID } else { kind::CORRELATION_TEXT }, bytes);
+        }
+        Ok(())
+    }
+
+    fn number_key(&mut self, kind: u8, name: &[u8]) {
+        let known = self.keys.find(&self.state, kind, name);
+        let number = known.unwrap_or_else(|| self.keys.add(&self.state, kind, name));
+        self.event_keys.push(number);
+    }
+
+    /// Length of the frame, for records of so many bytes. Moves the records to their offsets in it.
+    fn frame_bytes(&mut self, records_bytes: u64, commit_bytes_max: u64) -> Result<usize, Error> {
+        let names_bytes = self.streams.text().len() + self.types.text().len() + self.keys.text().len();
+        if names_bytes > limits::NAMES_BYTES_MAX {
+            let what = "names of a commit (streams, types, tags, correlation ids), bytes";
+            return Err(Error::limit(what, limits::NAMES_BYTES_MAX as u64, names_bytes as u64));
+        }
+        let revisions = layout::revisions_bytes(self.streams.len());
+        let start = header::BYTES + revisions + 4 * self.name_count() as usize + names_bytes;
+        let frame = (start as u64 + records_bytes).next_multiple_of(layout::FRAME_ALIGN as u64);
+        if frame > commit_bytes_max {
+            return Err(Error::limit("commit, bytes", commit_bytes_max, frame));
+        }
+        self.records.iter_mut().for_each(|mark| mark.offset += start as u32);
+        Ok(frame as usize)
+    }
+
+    /// Header and revisions as zeros, then directory and names.
+    fn write_names(&mut self, frame_bytes: usize) {
+        let bytes = &mut self.bytes;
+        bytes.reserve(frame_bytes);
+        bytes.extend_from_slice(&[0; header::BYTES]);
+        bytes.resize(header::BYTES + layout::revisions_bytes(self.streams.len()), 0);
+        let mut base = 0;
+        let tables = [&self.streams, &self.types, &self.keys];
+        for table in tables {
+            for Name { kind, end, .. } in table.names() {
+                let entry = u32::from(*kind) << 24 | (base + end);
+                bytes.extend_from_slice(&entry.to_le_bytes());
+            }
+            base += table.text().len() as u32;
+        }
+        tables.iter().for_each(|table| bytes.extend_from_slice(table.text()));
+    }
+
+    /// Second pass: the records, in the places that the first gave them.
+    fn write_records(&mut self, writes: &[WriteRef<'_>]) {
+        let mut event_keys = self.event_keys.as_slice();
+        let mut marks = self.records.iter().enumerate();
+        for event in writes.iter().flat_map(|write| write.events) {
+            let Some((number, mark)) = marks.next() else { break };
+            let (keys, rest) = event_keys.split_at(event.details().map_or(0, |details| details.key_count()));
+            event_keys = rest;
+            let at = self.bytes.len();
+            assert_eq!(at, mark.offset as usize, "a record begins where the first pass placed it");
+            let key_base = (self.streams.len() + self.types.len()) as u32;
+            write_record(&mut self.bytes, event, number as u16, mark, keys, key_base);
+            let stream = &self.streams.names()[usize::from(mark.stream)];
+            let event_type = &self.types.names()[usize::from(mark.event_type)];
+            let key_crcs = keys.iter().map(|key| self.keys.names()[*key as usize].crc);
+            let init = layout::event_crc_init(mark.length, stream.crc, event_type.crc, key_crcs);
+            let crc = layout::crc(init, &self.bytes[at + record::BACK..]);
+            self.bytes[at + record::CRC..at + record::BACK].copy_from_slice(&crc.to_le_bytes());
+        }
+    }
+
+    fn sum(&mut self) {
+        let directory = header::BYTES + layout::revisions_bytes(self.streams.len());
+        let directory_end = directory + 4 * self.name_count() as usize;
+        let mut sum = BodySum::new(&self.bytes[directory..directory_end]);
+        for table in [&self.streams, &self.types, &self.keys] {
+            table.names().iter().for_each(|name| sum.checksum(name.crc));
+        }
+        for mark in &self.records {
+            sum.checksum(layout::u32_at(&self.bytes, mark.offset as usize + record::CRC));
+        }
+        self.body_crc = sum.finish();
+    }
+}
+
+/// Which event a message is about.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    stream: &'a str,
+    index: usize,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {} of the append to stream {}", self.index, check::shown(self.stream))
+    }
+}
+
+#[cold]
+fn bad_event_count(events: usize) -> Error {
+    match events {
+        0 => Error::invalid("commit: expected at least one event, found none"),
+        _ => Error::limit("commit, events", limits::COMMIT_EVENTS_MAX as u64, events as u64),
+    }
+}
+
+#[cold]
+fn too_large(place: Place<'_>, limit: u64, found: u64) -> Error {
+    Error::limit(format!("{place}: event record, bytes"), limit, found)
+}

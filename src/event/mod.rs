@@ -1,0 +1,33 @@
+//! What an event is: one that is about to be written ([`NewEvent`]), a recorded one, borrowed ([`EventRef`]) or owned
+//! ([`RecordedEvent`], [`Recorded`]), its metadata, codecs and CloudEvents, and its bytes (`docs/format.md`).
+
+pub(crate) mod body;
+mod check;
+mod codec;
+pub(crate) mod commit;
+mod content;
+mod details;
+mod event_ref;
+mod extension;
+mod fresh;
+mod id;
+pub(crate) mod layout;
+pub(crate) mod metadata;
+pub(crate) mod names;
+mod new;
+mod record;
+mod recorded;
+mod typed;
+
+#[cfg(feature = "json")]
+pub use codec::Json;
+pub use codec::{BINCODE_BYTES_MAX, Bincode, Codec, CodecError};
+pub use event_ref::EventRef;
+pub use extension::ExtensionValue;
+pub use id::{EventId, EventIdRef};
+pub use metadata::Metadata;
+pub use new::NewEvent;
+pub use recorded::RecordedEvent;
+pub use typed::{OwnedMetadata, Recorded};
+#[cfg(test)]
+mod body_tests;

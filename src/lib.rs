@@ -1,0 +1,70 @@
+//! An embedded event store: a segmented, memory-mapped log that survives crashes, with streams, optimistic concurrency and
+//! reads that copy nothing. It links into a program and opens a directory; there is no server.
+//!
+//! ```
+//! use orchestrix::prelude::*;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! let store = Store::open(dir.path())?;
+//! let opened = NewEvent::raw("account.opened", br#"{"owner":"Ada"}"#);
+//! let first = store.append("account-7", NoStream, opened).wait()?; // Ok: survives power loss
+//!
+//! let paid = NewEvent::raw("account.credited", br#"{"cents":500}"#);
+//! store.append("account-7", first.revision(), paid).wait()?; // or `.await` in a task
+//!
+//! for event in store.view().stream("account-7") {
+//!     let event = event?; // borrowed from the log
+//!     println!("{} {} {}", event.position(), event.event_type(), event.revision());
+//! }
+//! store.close().wait()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to begin
+//!
+//! - [`Store`]: open, append, read, close. [`Options`] for everything that has a default.
+//! - [`NewEvent`] is what is written, [`EventRef`] what is lent when it is read, [`RecordedEvent`] the owned copy.
+//! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
+//! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.
+//! - [`Error`] is opaque; its predicates and accessors tell what happened.
+//!
+//! In this version the index lives in memory: opening reads and checks the whole log, and every event takes about 24 bytes
+//! of memory.
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
+compile_error!("orchestrix needs Linux on a 64-bit, little-endian machine: it maps files and stores them as they are");
+
+mod error;
+mod expected;
+pub mod limits;
+mod pending;
+mod position;
+
+mod event;
+mod medium;
+
+mod index;
+mod log;
+mod store;
+
+pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
+pub use event::{
+    Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent, OwnedMetadata,
+    Recorded, RecordedEvent,
+};
+#[cfg(feature = "json")]
+pub use event::Json;
+pub use expected::{Durability, Expected};
+pub use log::{RecoveryReport, TailCut};
+pub use medium::WriteMode;
+pub use pending::Pending;
+pub use position::{Position, Revision};
+pub use store::{Events, Head, Options, Receipt, Stats, Store, StreamEvents, Streams, Transaction, View};
+
+/// What nearly every program uses: one `use orchestrix::prelude::*`.
+pub mod prelude {
+    #[doc(no_inline)]
+    pub use crate::Expected::{self, Any, Exact, NoStream, StreamExists};
+    #[doc(no_inline)]
+    pub use crate::{BoxError, EventRef, NewEvent, Position, Recorded, Revision, Store};
+}

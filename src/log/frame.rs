@@ -1,0 +1,162 @@
+//! The header of a frame: finished when it is written, decoded before anything else is believed. Never touches a file.
+
+use super::geometry::Seed;
+use super::scan::Stop;
+use crate::event::body::BodyEncoder;
+use crate::event::layout::{self, header, record, u8_at, u16_at, u32_at, u64_at};
+use std::fmt;
+
+/// What the writer's lock assigns.
+pub(crate) struct HeaderFields {
+    pub(crate) first: u64,
+    pub(crate) synced: u64,
+    pub(crate) time: i64,
+    pub(crate) epoch: u64,
+    pub(crate) first_of_epoch: bool,
+}
+
+/// Fills in the header and binds every checksum to the frame's place. Returns the first word, which is stored last.
+pub(crate) fn finish(
+    body: &mut BodyEncoder,
+    revisions: &[u64],
+    fields: &HeaderFields,
+    seed: Seed,
+    at: u64,
+) -> u64 {
+    let mask = seed.mask(at);
+    let (events, streams, names) = (body.event_count(), body.stream_count(), body.name_count());
+    let body_crc = body.body_crc();
+    let flags = if fields.first_of_epoch { header::FLAG_FIRST_OF_EPOCH } else { 0 };
+    let (bytes, records) = body.parts_mut();
+    for mark in records {
+        let crc = mark.offset as usize + record::CRC;
+        let place = seed.mask(at + u64::from(mark.offset));
+        put(bytes, crc, &(u32_at(bytes, crc) ^ place).to_le_bytes());
+    }
+    let revision = match revisions {
+        [one] => *one,
+        several => {
+            for (slot, revision) in bytes[header::BYTES..].as_chunks_mut::<8>().0.iter_mut().zip(several) {
+                *slot = revision.to_le_bytes();
+            }
+            u64::from(layout::crc(mask, &bytes[header::BYTES..header::BYTES + 8 * several.len()]))
+        }
+    };
+    let length = bytes.len() as u32;
+    put(bytes, header::FIRST_POSITION, &fields.first.to_le_bytes());
+    put(bytes, header::SYNCED, &fields.synced.to_le_bytes());
+    put(bytes, header::TIME, &fields.time.to_le_bytes());
+    put(bytes, header::EPOCH, &fields.epoch.to_le_bytes());
+    put(bytes, header::REVISIONS, &revision.to_le_bytes());
+    put(bytes, header::EVENTS, &events.to_le_bytes());
+    put(bytes, header::STREAMS, &streams.to_le_bytes());
+    bytes[header::KIND] = header::KIND_EVENTS;
+    bytes[header::FLAGS] = flags;
+    put(bytes, header::NAMES, &names.to_le_bytes());
+    put(bytes, header::BODY_CRC, &body_crc.to_le_bytes());
+    let crc = header_crc(bytes, mask, length);
+    u64::from(length) | u64::from(crc) << 32
+}
+
+#[inline(always)]
+fn put<const N: usize>(bytes: &mut [u8], at: usize, value: &[u8; N]) {
+    bytes[at..at + N].copy_from_slice(value);
+}
+
+#[inline]
+fn header_crc(bytes: &[u8], mask: u32, length: u32) -> u32 {
+    layout::crc(mask ^ length.rotate_left(16), &bytes[header::FIRST_POSITION..header::BYTES])
+}
+
+/// What is wrong in a frame, and where in it.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    /// `frame` or `event`.
+    pub(crate) what: &'static str,
+    /// Byte place, counted from the start of the frame.
+    pub(crate) at: usize,
+    pub(crate) expected: String,
+    pub(crate) found: String,
+    /// Not damage, but of a later version.
+    later: bool,
+}
+
+impl Fault {
+    #[cold]
+    pub(crate) fn new(what: &'static str, at: usize, expected: impl Into<String>, found: impl fmt::Display) -> Self {
+        Self { what, at, expected: expected.into(), found: found.to_string(), later: false }
+    }
+
+    #[cold]
+    pub(super) fn later(at: usize, feature: impl Into<String>) -> Self {
+        Self { what: "frame", at, expected: String::new(), found: feature.into(), later: true }
+    }
+
+    pub(crate) fn into_stop(self) -> Stop {
+        if self.later { Stop::Unsupported(self.found) } else { Stop::Bad(self) }
+    }
+}
+
+/// A header whose checksum holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) length: u32,
+    pub(crate) first: u64,
+    pub(crate) synced: u64,
+    pub(crate) epoch: u64,
+    pub(crate) revision: u64,
+    pub(crate) events: u16,
+    pub(crate) streams: u16,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) names: u32,
+    pub(crate) body_crc: u32,
+}
+
+impl Header {
+    /// The header in `bytes`, if its checksum is right for a place with this mask.
+    pub(crate) fn decode(bytes: &[u8; header::BYTES], mask: u32) -> Result<Self, Fault> {
+        let length = u32_at(bytes, header::LENGTH);
+        if (length as usize) < header::BYTES + record::BYTES || !length.is_multiple_of(8) {
+            return Err(Fault::new("frame", header::LENGTH, "a length in multiples of 8", length));
+        }
+        let (expected, found) = (header_crc(bytes, mask, length), u32_at(bytes, header::CRC));
+        if expected != found {
+            let expected = format!("checksum {expected:#010x}");
+            return Err(Fault::new("frame", header::CRC, expected, format_args!("{found:#010x}")));
+        }
+        Ok(Self {
+            length,
+            first: u64_at(bytes, header::FIRST_POSITION),
+            synced: u64_at(bytes, header::SYNCED),
+            epoch: u64_at(bytes, header::EPOCH),
+            revision: u64_at(bytes, header::REVISIONS),
+            events: u16_at(bytes, header::EVENTS),
+            streams: u16_at(bytes, header::STREAMS),
+            kind: u8_at(bytes, header::KIND),
+            flags: u8_at(bytes, header::FLAGS),
+            names: u32_at(bytes, header::NAMES),
+            body_crc: u32_at(bytes, header::BODY_CRC),
+        })
+    }
+
+    pub(crate) fn is_first_of_epoch(&self) -> bool {
+        self.flags & header::FLAG_FIRST_OF_EPOCH != 0
+    }
+
+    /// What the header alone can say wrong, though its checksum holds.
+    pub(super) fn check(&self, bytes: &[u8]) -> Result<(), Fault> {
+        if self.kind != header::KIND_EVENTS {
+            return Err(Fault::later(header::KIND, format!("a frame of kind {}", self.kind)));
+        }
+        let known = header::FLAG_FIRST_OF_EPOCH | header::FLAG_ITEMS;
+        if self.flags & !known != 0 || u16_at(bytes, header::ZERO) != 0 || self.names & !header::NAMES_MASK != 0 {
+            return Err(Fault::later(header::FLAGS, format!("frame flags {:#04x}", self.flags)));
+        }
+        if self.events == 0 || self.streams == 0 || self.streams > self.events {
+            let found = format_args!("{} streams, {} events", self.streams, self.events);
+            return Err(Fault::new("frame", header::EVENTS, "at least one event a stream", found));
+        }
+        Ok(())
+    }
+}

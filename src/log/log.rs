@@ -1,0 +1,209 @@
+//! The log as one thing: its segments, its watermarks, its writing side and the background jobs of that.
+
+use super::blocks::StoreId;
+use super::geometry::{Geometry, LOG_DIR, Place, segment_path};
+use super::prepare::{PrepareJob, Window};
+use super::segment::{Segment, Table};
+use super::sync::{IdleJob, Sync, SyncJob};
+use super::watermark::{Mark, Watermark};
+use super::writer::Writer;
+use crate::error::Error;
+use crate::medium::{Job, Lock, Medium};
+use crossbeam_utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// An open log. Reading needs only this; writing goes through its [`WriteSide`].
+pub(crate) struct Log {
+    pub(crate) medium: Medium,
+    pub(crate) geometry: Geometry,
+    table: Arc<RwLock<Arc<Table>>>,
+    write: Option<Arc<WriteSide>>,
+}
+
+/// What only a log that is open for writing has.
+pub(crate) struct WriteSide {
+    pub(crate) medium: Medium,
+    pub(crate) id: StoreId,
+    pub(crate) geometry: Geometry,
+    pub(crate) sync: Sync,
+    pub(super) watermark: Watermark,
+    pub(super) window: Window,
+    pub(super) jobs: OwnJobs,
+    table: Arc<RwLock<Arc<Table>>>,
+    writer: Mutex<Writer>,
+    committed: CachePadded<AtomicU64>,
+    lock: Mutex<Option<Box<dyn Lock>>>,
+}
+
+/// The jobs of one log, made once so that scheduling one allocates nothing.
+pub(super) struct OwnJobs {
+    pub(super) sync: Arc<dyn Job>,
+    pub(super) idle: Arc<dyn Job>,
+    pub(super) prepare: Arc<dyn Job>,
+}
+
+/// What opening hands over to the writing side.
+pub(crate) struct WriteStart {
+    pub(crate) id: StoreId,
+    pub(crate) lock: Box<dyn Lock>,
+    pub(crate) watermark: Watermark,
+    pub(crate) writer: Writer,
+    pub(crate) mark: Mark,
+    pub(crate) sync_interval: Duration,
+}
+
+impl Log {
+    /// A log that is only read.
+    pub(crate) fn read_only(medium: Medium, geometry: Geometry, table: Table) -> Self {
+        Self { medium, geometry, table: Arc::new(RwLock::new(Arc::new(table))), write: None }
+    }
+
+    /// A log that goes on where recovery ended.
+    pub(crate) fn writable(medium: Medium, geometry: Geometry, table: Table, start: WriteStart) -> Self {
+        let table = Arc::new(RwLock::new(Arc::new(table)));
+        let write = Arc::new_cyclic(|weak: &Weak<WriteSide>| WriteSide {
+            medium: medium.clone(),
+            id: start.id,
+            geometry,
+            sync: Sync::new(start.mark, start.sync_interval),
+            watermark: start.watermark,
+            window: Window::new(geometry),
+            jobs: OwnJobs {
+                sync: Arc::new(SyncJob(weak.clone())),
+                idle: Arc::new(IdleJob(weak.clone())),
+                prepare: Arc::new(PrepareJob(weak.clone())),
+            },
+            table: table.clone(),
+            committed: CachePadded::new(AtomicU64::new(start.mark.synced)),
+            writer: Mutex::new(start.writer),
+            lock: Mutex::new(Some(start.lock)),
+        });
+        Self { medium, geometry, table, write: Some(write) }
+    }
+
+    /// The segments as they are now.
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.table.read().clone()
+    }
+
+    /// The writing side.
+    ///
+    /// # Errors
+    /// `Invalid` on a store that was opened to be read.
+    pub(crate) fn write_side(&self) -> Result<&Arc<WriteSide>, Error> {
+        self.write.as_ref().ok_or_else(|| Error::invalid("the store was opened read-only: nothing can be written"))
+    }
+
+    /// The failure that ended writing, if one did; what is past the synced position then is handed out no more.
+    pub(crate) fn failure(&self) -> Option<(Error, u64)> {
+        let side = self.write.as_ref()?;
+        side.sync.failure().map(|error| (error.clone(), side.sync.synced()))
+    }
+}
+
+impl WriteSide {
+    /// Takes the writer's lock.
+    #[inline]
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock()
+    }
+
+    /// The writer's lock, if it is free: for callers that may be inside it.
+    pub(crate) fn try_writer(&self) -> Option<MutexGuard<'_, Writer>> {
+        self.writer.try_lock()
+    }
+
+    /// Position up to which commits are visible.
+    pub(crate) fn committed_position(&self) -> u64 {
+        // Pairs with the Release in `committed`.
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Refuses to go on after `close` or a failed sync.
+    #[inline]
+    pub(crate) fn check_open(&self, writer: &Writer) -> Result<(), Error> {
+        if let Some(cause) = self.sync.failure() {
+            return Err(Error::poisoned(cause.clone()));
+        }
+        if writer.closed { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    #[inline]
+    pub(super) fn committed(&self, position: u64) {
+        // Pairs with the Acquire in `committed_position`.
+        self.committed.store(position, Ordering::Release);
+        self.watermark.committed(position);
+    }
+
+    /// Starts the background work that a commit makes necessary. Costs a few loads when it is under way already.
+    #[inline]
+    pub(super) fn nudge(&self, ready: u64, end: u64) {
+        self.sync.schedule_interval(&self.medium, &self.jobs.sync);
+        if self.window.wants(ready, end) {
+            self.window.schedule(&self.medium, &self.jobs.prepare);
+        }
+    }
+
+    pub(super) fn table_push(&self, segment: Arc<Segment>) {
+        let mut table = self.table.write();
+        *table = Arc::new(table.with(segment));
+    }
+
+    pub(super) fn table(&self) -> Arc<Table> {
+        self.table.read().clone()
+    }
+
+    /// Ends writing: no append after this succeeds. What was committed is not yet synced; see `close`.
+    pub(crate) fn begin_close(&self) {
+        self.writer.lock().closed = true;
+    }
+
+    /// Syncs what is committed, gives back what was reserved past the end and lets the next writer in.
+    ///
+    /// # Errors
+    /// That of the last sync, or of an earlier one. The lock is released all the same.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        self.begin_close();
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        let synced = self.sync_all();
+        let result = synced.and_then(|()| {
+            let tidied = self.give_back();
+            self.watermark.sync().map_err(|e| Error::io("syncing", Path::new("watermark"), e))?;
+            tidied
+        });
+        drop(lock);
+        result
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        self.lock.lock().is_none()
+    }
+
+    /// Punches the reserved blocks past the end and removes the prepared segment.
+    fn give_back(&self) -> Result<(), Error> {
+        let mut writer = self.writer.lock();
+        let (end, whole) = (writer.end, self.geometry.segment_bytes());
+        let (segment, region) = &mut writer.current;
+        let path = segment_path(segment.number);
+        let failed = |error| Error::io("giving back the reserved end of", Path::new(&path), error);
+        region.punch(end, whole).map_err(failed)?;
+        segment.region.sync_file().map_err(failed)?;
+        if let Some((prepared, _)) = writer.prepared.take() {
+            let path = segment_path(prepared.number);
+            let failed = |error| Error::io("removing", Path::new(&path), error);
+            self.medium.files.remove(&path).map_err(failed)?;
+            self.medium.files.sync_dir(LOG_DIR).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The place after the last commit, and its position.
+    pub(crate) fn end(&self) -> (Place, u64) {
+        let writer = self.writer.lock();
+        (writer.end_place(self), writer.next - 1)
+    }
+}

@@ -1,0 +1,29 @@
+//! The log: frames in segments, written by one writer, synced in groups, recovered after a crash.
+//!
+//! `geometry` and `blocks` and `frame` and `check` are the format; `scan` and `recover` read it, `reopen` makes what they
+//! found ready for writing; `writer`, `sync` and `prepare` are the writing side, which `log` holds together.
+
+mod blocks;
+mod check;
+mod frame;
+mod geometry;
+#[allow(clippy::module_inception, reason = "the log itself, among its parts")]
+mod log;
+mod open;
+mod prepare;
+mod recover;
+mod reopen;
+mod report;
+mod scan;
+mod segment;
+mod sync;
+mod watermark;
+mod writer;
+
+pub(crate) use frame::Fault;
+pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
+pub(crate) use log::{Log, WriteSide};
+pub(crate) use open::{OpenLog, open};
+pub use report::{RecoveryReport, TailCut};
+pub(crate) use segment::Table;
+pub(crate) use writer::Writer;

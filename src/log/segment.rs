@@ -1,0 +1,158 @@
+//! One segment file: creation, the window that is ready for writing, and the table of all that are mapped.
+
+use super::blocks::{self, StoreId};
+use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Seed, segment_path};
+use crate::error::Error;
+use crate::medium::{Access, Medium, Region, RegionWriter, bug};
+use parking_lot::Mutex;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What is made ready at once, so that neither a job nor an append holds the other up for long.
+pub(crate) const STEP_BYTES: u64 = 256 << 10;
+/// What a new segment has ready from the start. Bounds the disk that an empty store takes.
+pub(crate) const FIRST_WINDOW_BYTES: u64 = 1 << 20;
+
+/// One mapped segment file.
+pub(crate) struct Segment {
+    pub(crate) number: u64,
+    pub(crate) seed: Seed,
+    pub(crate) region: Arc<Region>,
+    /// Blocks below are reserved and their pages faulted in.
+    ready: AtomicU64,
+    growing: Mutex<()>,
+    /// Length, header, reserved blocks and name have been synced.
+    durable: AtomicBool,
+}
+
+impl Segment {
+    fn new(number: u64, store: &StoreId, region: Arc<Region>, ready: u64, durable: bool) -> Self {
+        Self {
+            number,
+            seed: Seed::new(store, number),
+            region,
+            ready: AtomicU64::new(ready),
+            growing: Mutex::new(()),
+            durable: AtomicBool::new(durable),
+        }
+    }
+
+    /// Creates the file at `path` with its header and a first window. Nothing is synced. Removes it if that fails.
+    pub(crate) fn create(
+        medium: &Medium,
+        store: &StoreId,
+        geometry: Geometry,
+        number: u64,
+        path: &str,
+    ) -> Result<(Arc<Self>, RegionWriter), Error> {
+        let failed = |error| Error::io("creating segment", Path::new(path), error);
+        let writer = medium.files.create_region(path, geometry.segment_bytes()).map_err(failed)?;
+        let region = writer.region().clone();
+        let fill = || -> io::Result<u64> {
+            let window = FIRST_WINDOW_BYTES.min(geometry.segment_bytes());
+            region.reserve(0, window)?;
+            region.populate(0, window)?;
+            region.store_head(0, &blocks::segment_header(store, number, geometry))?;
+            Ok(window)
+        };
+        match fill() {
+            Ok(window) => Ok((Arc::new(Self::new(number, store, region, window, false)), writer)),
+            Err(error) => {
+                // The first failure is what the caller needs to know; a leftover is removed by the next open.
+                let _ = medium.files.remove(path);
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// Maps a file that recovery has found.
+    pub(crate) fn open(
+        medium: &Medium,
+        store: &StoreId,
+        number: u64,
+        access: Access,
+    ) -> Result<(Arc<Self>, RegionWriter), Error> {
+        let path = segment_path(number);
+        let writer = medium
+            .files
+            .open_region(&path, access)
+            .map_err(|error| Error::io("opening segment", Path::new(&path), error))?;
+        let region = writer.region().clone();
+        Ok((Arc::new(Self::new(number, store, region, FRAMES_AT, false)), writer))
+    }
+
+    /// Makes bytes up to `to` ready for writing. Does nothing when they are.
+    #[inline]
+    pub(crate) fn ensure(&self, to: u64) -> io::Result<()> {
+        // Pairs with the Release in `grow`.
+        if to <= self.ready.load(Ordering::Acquire) { Ok(()) } else { self.grow(to) }
+    }
+
+    #[cold]
+    fn grow(&self, to: u64) -> io::Result<()> {
+        let _one = self.growing.lock();
+        let from = self.ready();
+        if to > from {
+            let to = to.max(from + STEP_BYTES).next_multiple_of(FRAMES_AT).min(self.region.len());
+            self.region.reserve(from, to)?;
+            self.region.populate(from, to)?;
+            self.ready.store(to, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ready(&self) -> u64 {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// After recovery: bytes below `to` must be made ready again, from `from` on.
+    pub(crate) fn restart(&self, from: u64) {
+        self.ready.store(from, Ordering::Release);
+    }
+
+    /// Makes the file itself and its name durable, if they aren't.
+    pub(crate) fn make_durable(&self, medium: &Medium) -> io::Result<()> {
+        // Pairs with the Release below: whoever sees it set may let synced enter the segment.
+        if !self.durable.load(Ordering::Acquire) {
+            self.region.sync_file()?;
+            if !bug!(medium, forget_directory_sync) {
+                medium.files.sync_dir(LOG_DIR)?;
+            }
+            self.durable.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// All segments of a log, by number. Immutable: a roll-over makes a new one.
+#[derive(Clone, Default)]
+pub(crate) struct Table {
+    first: u64,
+    segments: Vec<Arc<Segment>>,
+}
+
+impl Table {
+    pub(crate) fn get(&self, number: u64) -> Option<&Arc<Segment>> {
+        self.segments.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    pub(crate) fn with(&self, segment: Arc<Segment>) -> Self {
+        let mut next = self.clone();
+        if next.segments.is_empty() {
+            next.first = segment.number;
+        }
+        debug_assert_eq!(segment.number, next.first + next.segments.len() as u64);
+        next.segments.push(segment);
+        next
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
+        self.segments.iter()
+    }
+}

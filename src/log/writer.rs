@@ -1,0 +1,132 @@
+//! The writing end of the log: puts one encoded commit at the end, rolls over to the next segment. Used under one lock.
+//! Knows nothing of streams' heads or conditions; never syncs.
+
+use super::blocks::Seal;
+use super::frame::{self, HeaderFields};
+use super::geometry::{FRAMES_AT, HEADER_BYTES, Place, segment_path};
+use super::log::WriteSide;
+use super::segment::Segment;
+use crate::error::Error;
+use crate::event::body::BodyEncoder;
+use crate::medium::{RegionWriter, Site, bug};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A segment with the right to write it.
+pub(crate) type Writable = (Arc<Segment>, RegionWriter);
+
+/// The end of the log. Lives under the writer's lock.
+pub(crate) struct Writer {
+    pub(super) current: Writable,
+    /// Made ready ahead by the background job.
+    pub(super) prepared: Option<Writable>,
+    /// Where the next frame goes.
+    pub(super) offset: u64,
+    /// Where the last frame ended; differs from `offset` where a sync was padded.
+    pub(super) end: u64,
+    /// Position of the next event.
+    pub(super) next: u64,
+    pub(super) epoch: u64,
+    /// No frame of this epoch has been written.
+    pub(super) first_of_epoch: bool,
+    pub(super) closed: bool,
+    /// Epoch of the last frame of the log.
+    pub(super) last_epoch: u64,
+    /// Segments that were left and whose frames aren't known to be synced, with the seals that they will get.
+    pub(super) left: Vec<(u64, Seal)>,
+}
+
+/// What one commit became.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    /// Position of its first event.
+    pub(crate) first: u64,
+    /// Where its frame begins.
+    pub(crate) place: Place,
+}
+
+impl Writer {
+    /// Writes an encoded commit. On an error nothing has changed that a reader or recovery could see.
+    ///
+    /// `revisions` are the first revisions of the commit's streams, in their order.
+    pub(crate) fn write(
+        &mut self,
+        side: &WriteSide,
+        body: &mut BodyEncoder,
+        revisions: &[u64],
+        time: i64,
+    ) -> Result<Written, Error> {
+        let length = body.bytes().len() as u64;
+        if self.offset + length > side.geometry.segment_bytes() {
+            self.roll(side)?;
+        }
+        let (segment, region) = (&self.current.0, &mut self.current.1);
+        let (at, end) = (self.offset, self.offset + length);
+        let failed = |error| Error::io("writing to segment", Path::new(&segment_path(segment.number)), error);
+        segment.ensure(end).map_err(failed)?;
+
+        let fields = HeaderFields {
+            first: self.next,
+            synced: side.sync.synced(),
+            time,
+            epoch: self.epoch,
+            first_of_epoch: self.first_of_epoch,
+        };
+        let first_word = frame::finish(body, revisions, &fields, segment.seed, at);
+        let bytes = body.bytes();
+        let store = |region: &mut RegionWriter| {
+            if bug!(side.medium, publish_before_copy) {
+                region.write_word(Site::FirstWord, at, first_word)?;
+            }
+            region.write(Site::Body, at + HEADER_BYTES, &bytes[HEADER_BYTES as usize..])?;
+            region.write(Site::Header, at + 8, &bytes[8..HEADER_BYTES as usize])?;
+            region.write_word(Site::FirstWord, at, first_word)
+        };
+        store(region).map_err(failed)?;
+
+        let written = Written { first: self.next, place: side.geometry.place(segment.number, at) };
+        self.next += u64::from(body.event_count());
+        self.first_of_epoch = false;
+        self.last_epoch = self.epoch;
+        (self.offset, self.end) = (end, end);
+        Ok(written)
+    }
+
+    /// Lets readers see what was written.
+    #[inline]
+    pub(crate) fn publish(&mut self, side: &WriteSide) {
+        self.current.1.publish(self.end);
+        side.committed(self.next - 1);
+        side.nudge(self.current.0.ready(), self.end);
+    }
+
+    /// Position of the event that will be written next.
+    pub(crate) fn next_position(&self) -> u64 {
+        self.next
+    }
+
+    /// The place after the last frame.
+    pub(crate) fn end_place(&self, side: &WriteSide) -> Place {
+        side.geometry.place(self.current.0.number, self.end)
+    }
+
+    /// Goes on in the next segment: the one that was prepared, or one that is made here.
+    #[cold]
+    fn roll(&mut self, side: &WriteSide) -> Result<(), Error> {
+        let number = self.current.0.number + 1;
+        let next = match self.prepared.take() {
+            Some(prepared) => prepared,
+            None => {
+                Segment::create(&side.medium, &side.id, side.geometry, number, &segment_path(number))?
+            }
+        };
+        debug_assert_eq!(next.0.number, number);
+        side.table_push(next.0.clone());
+        side.window.set_next_ready(false);
+        let seal = Seal { next: self.next, end: self.end, epoch: self.last_epoch };
+        self.left.push((self.current.0.number, seal));
+        self.current = next;
+        (self.offset, self.end) = (FRAMES_AT, FRAMES_AT);
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! One commit: encoded outside of the writer's lock; checked, written, indexed and published under it.
+
+use super::core::Core;
+use super::receipt::{Name, Receipt};
+use super::repeat;
+use crate::error::Error;
+use crate::event::NewEvent;
+use crate::event::body::{BodyEncoder, WriteRef};
+use crate::event::names::category;
+use crate::expected::{Durability, Expected};
+use crate::index::{FeedStream, KeyId, KeyKind};
+use crate::log::{WriteSide, Writer};
+use crate::pending::Pending;
+use crate::{Position, Revision};
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Events for one stream, and what must be true of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Write<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) expected: Expected,
+    pub(crate) events: &'a [NewEvent<'a>],
+}
+
+/// What a thread keeps between its commits, so that one allocates nothing.
+struct Scratch {
+    body: BodyEncoder,
+    streams: Streams,
+}
+
+/// The streams of a commit, in the order of their numbers.
+#[derive(Default)]
+pub(super) struct Streams {
+    /// Their keys in the index, where they exist.
+    pub(super) keys: Vec<Option<KeyId>>,
+    /// Revision of the first event of this commit in each.
+    pub(super) first: Vec<u64>,
+    /// Events of this commit that earlier writes have put into each.
+    added: Vec<u64>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
+}
+
+/// What is promised of a commit once it has happened.
+struct Done {
+    receipt: Receipt,
+    /// Position that must be synced for `Durability::Power`.
+    target: u64,
+}
+
+/// Commits at once; the `Ok` of what is returned waits for the durability.
+pub(crate) fn commit(core: &Core, writes: &[Write<'_>], durability: Durability) -> Pending<Receipt> {
+    let done = SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => {
+            let scratch = scratch.get_or_insert_with(|| Scratch::new(core));
+            commit_with(core, scratch, writes)
+        }
+        // A commit inside of a commit: from a hook of the simulator.
+        Err(_) => commit_with(core, &mut Scratch::new(core), writes),
+    });
+    match done {
+        Err(error) => Pending::ready(Err(error)),
+        Ok((done, side)) => match durability {
+            Durability::Power if side.sync.synced() < done.target => {
+                Pending::working(side.clone(), done.target, done.receipt)
+            }
+            _ => Pending::ready(Ok(done.receipt)),
+        },
+    }
+}
+
+impl Scratch {
+    fn new(core: &Core) -> Self {
+        Self { body: BodyEncoder::new(core.index.state()), streams: Streams::default() }
+    }
+}
+
+fn commit_with<'c>(
+    core: &'c Core,
+    scratch: &mut Scratch,
+    writes: &[Write<'_>],
+) -> Result<(Done, &'c Arc<WriteSide>), Error> {
+    let side = core.log.write_side()?;
+    let Scratch { body, streams } = scratch;
+    encode(body, writes, core.log.geometry.segment_bytes())?;
+    let time = core.log.medium.time.now();
+    let mut writer = side.writer();
+    side.check_open(&writer)?;
+    streams.look_up(core, body);
+    if let Some(unmet) = streams.first_unmet(body, writes) {
+        let found = repeat::find(core, writes, unmet, streams.keys[usize::from(number(body, &writes[unmet]))]);
+        drop(writer);
+        return match found {
+            Some((receipt, target)) => Ok((Done { receipt, target }, side)),
+            None => Err(streams.conflict(body, writes, unmet)),
+        };
+    }
+    let written = writer.write(side, body, &streams.first, time)?;
+    let end = writer.end_place(side);
+    writer.publish(side);
+    feed(core, body, streams, (written.first, written.place, end));
+    let last = last_position(&writer);
+    drop(writer);
+    Ok((Done { receipt: streams.receipt(body, last), target: last }, side))
+}
+
+fn last_position(writer: &Writer) -> u64 {
+    writer.next_position() - 1
+}
+
+fn encode(body: &mut BodyEncoder, writes: &[Write<'_>], segment_bytes: u64) -> Result<(), Error> {
+    fn as_ref<'w>(write: &Write<'w>) -> WriteRef<'w> {
+        WriteRef { stream: write.stream, events: write.events }
+    }
+    match writes {
+        [one] => body.encode(&[as_ref(one)], segment_bytes),
+        _ => body.encode(&writes.iter().map(as_ref).collect::<Vec<_>>(), segment_bytes),
+    }
+}
+
+/// The number in the commit of a write's stream.
+fn number(body: &BodyEncoder, write: &Write<'_>) -> u16 {
+    if body.stream_count() == 1 {
+        return 0;
+    }
+    body.stream_number(write.stream).expect("every write's stream was encoded")
+}
+
+impl Streams {
+    /// Finds every stream of the commit, and where it goes on.
+    fn look_up(&mut self, core: &Core, body: &BodyEncoder) {
+        let keys = core.index.read();
+        self.keys.clear();
+        self.first.clear();
+        for stream in body.streams() {
+            let key = keys.find(KeyKind::Stream, stream.name, stream.hash);
+            self.keys.push(key);
+            self.first.push(key.map_or(0, |key| keys.len(key)));
+        }
+    }
+
+    /// The first write whose expectation isn't met, earlier writes of the same commit taken into account.
+    fn first_unmet(&mut self, body: &BodyEncoder, writes: &[Write<'_>]) -> Option<usize> {
+        self.added.clear();
+        self.added.resize(self.first.len(), 0);
+        writes.iter().position(|write| {
+            let number = usize::from(number(body, write));
+            let count = self.first[number] + self.added[number];
+            self.added[number] += write.events.len() as u64;
+            !write.expected.is_met_by(count.checked_sub(1).map(Revision))
+        })
+    }
+
+    fn conflict(&self, body: &BodyEncoder, writes: &[Write<'_>], unmet: usize) -> Error {
+        let Write { stream, expected, .. } = writes[unmet];
+        let actual = self.first[usize::from(number(body, &writes[unmet]))].checked_sub(1).map(Revision);
+        Error::new_conflict(stream, expected, actual)
+    }
+
+    fn receipt(&self, body: &BodyEncoder, last: u64) -> Receipt {
+        let mut streams = body.streams().zip(&self.first).map(|(stream, first)| {
+            let name = std::str::from_utf8(stream.name).expect("names are encoded from text");
+            (Name::new(name), Revision(first + u64::from(stream.events) - 1))
+        });
+        let first = streams.next().expect("a commit has a stream");
+        Receipt::new(Position(last), false, first, streams.collect())
+    }
+}
+
+fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, place: (u64, crate::log::Place, crate::log::Place)) {
+    let own = body.streams().zip(&streams.keys).zip(&streams.first).map(|((stream, key), first)| FeedStream {
+        name: stream.name,
+        hash: stream.hash,
+        category: &stream.name[..stream.category_bytes],
+        category_hash: stream.category_hash,
+        first_revision: *first,
+        known: *key,
+    });
+    let events = body.records().iter().map(|record| (record.offset, record.stream, record.event_type));
+    let fed = core.index.feed(own, body.event_types(), events, place);
+    assert!(fed.is_ok(), "revisions are taken from the index");
+}
+
+/// Takes a commit that was read from the log into the index.
+pub(super) fn feed_read(
+    core_index: &crate::index::Index,
+    commit: crate::event::commit::CommitRef<'_>,
+    place: crate::log::Place,
+) -> Result<(), crate::log::Fault> {
+    let streams = commit.stream_count();
+    let own = (0..streams).map(|number| {
+        let name = commit.stream_name(number);
+        // Checked to be text before it came here.
+        let of = category(std::str::from_utf8(name).unwrap_or_default());
+        FeedStream {
+            name,
+            hash: core_index.hash(name),
+            category: of.as_bytes(),
+            category_hash: core_index.hash(of.as_bytes()),
+            first_revision: commit.first_revision(number).0,
+            known: None,
+        }
+    });
+    let names = (u32::from(streams)..commit.name_count()).map(|number| commit.name(number));
+    let types = names.take_while(|(kind, _)| *kind == crate::event::layout::kind::TYPE);
+    let types = types.map(|(_, name)| (name, core_index.hash(name)));
+    let events = commit.events().map(|event| (event.offset(), event.stream_number(), event.type_number()));
+    let end = crate::log::Place(place.0 + u64::from(commit.length()));
+    core_index.feed(own, types, events, (commit.first_position().0, place, end))
+}

@@ -1,0 +1,177 @@
+//! Events in the order of the whole log: all of them by a walk over the frames, those of a category or type by postings.
+
+use super::key_events::KeyEvents;
+use super::scan::Frames;
+use super::view::Pinned;
+use crate::Position;
+use crate::error::Error;
+use crate::event::EventRef;
+use crate::event::commit::CommitEvents;
+use crate::log::Place;
+use std::fmt;
+
+/// Events in the order of their positions: an iterator from both ends. See [`View::all`](crate::View::all).
+#[must_use = "an iterator does nothing until it is used"]
+pub struct Events<'v>(Way<'v>);
+
+enum Way<'v> {
+    Scan(Scan<'v>),
+    Keyed(Box<KeyEvents<'v>>),
+}
+
+/// A walk over everything: positions `low ..= high`.
+struct Scan<'v> {
+    pinned: &'v Pinned,
+    low: u64,
+    high: u64,
+    frames: Option<Frames<'v>>,
+    commit: Option<CommitEvents<'v>>,
+    /// Records before `high`, the last one at the end, for going backward.
+    behind: Vec<Place>,
+}
+
+impl<'v> Events<'v> {
+    pub(super) fn scan(pinned: &'v Pinned) -> Self {
+        let (frames, commit, behind) = (None, None, Vec::new());
+        Self(Way::Scan(Scan { pinned, low: 1, high: pinned.position, frames, commit, behind }))
+    }
+
+    pub(super) fn keyed(events: KeyEvents<'v>) -> Self {
+        Self(Way::Keyed(Box::new(events)))
+    }
+
+    /// Leaves out what stands at this position or before it: pass the position that was seen last.
+    pub fn after(mut self, position: Position) -> Self {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.restart(scan.low.max(position.0.saturating_add(1)), scan.high),
+            Way::Keyed(events) => {
+                let first = position.0.saturating_add(1);
+                let n = match events.pinned.place_of(first) {
+                    Some(place) => events.before(place),
+                    None => u64::MAX,
+                };
+                events.from(n);
+            }
+        }
+        self
+    }
+
+    /// Leaves out what stands at this position or behind it: where a backward read goes on.
+    pub fn before(mut self, position: Position) -> Self {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.restart(scan.low, scan.high.min(position.0.saturating_sub(1))),
+            Way::Keyed(events) => {
+                let n = match events.pinned.place_of(position.0) {
+                    Some(place) => events.before(place),
+                    None if position == Position::START => 0,
+                    None => u64::MAX,
+                };
+                events.to(n);
+            }
+        }
+        self
+    }
+}
+
+impl<'v> Scan<'v> {
+    fn restart(&mut self, low: u64, high: u64) {
+        (self.low, self.high) = (low, high);
+        (self.frames, self.commit) = (None, None);
+        self.behind.clear();
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+        if self.low > self.high {
+            return None;
+        }
+        loop {
+            if let Some(event) = self.commit.as_mut().and_then(Iterator::next) {
+                self.low += 1;
+                return Some(self.pinned.admit(event));
+            }
+            self.next_frame()?;
+        }
+    }
+
+    fn next_frame(&mut self) -> Option<()> {
+        let frames = match &mut self.frames {
+            Some(frames) => frames,
+            None => self.frames.insert(Frames::at(self.pinned, self.low)?),
+        };
+        let frame = frames.next()?;
+        let mut events = frame.commit.events();
+        for _ in frame.commit.first_position().0..self.low {
+            events.next();
+        }
+        self.commit = Some(events);
+        Some(())
+    }
+
+    fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+        if self.low > self.high {
+            return None;
+        }
+        if self.behind.is_empty() {
+            self.look_behind()?;
+        }
+        let place = self.behind.pop()?;
+        self.high -= 1;
+        Some(self.pinned.lend(place))
+    }
+
+    /// Finds the records from the last noted frame up to `high`.
+    fn look_behind(&mut self) -> Option<()> {
+        let (_, place) = self.pinned.core.index.read().noted_before(self.high)?;
+        let mut frames = Frames::from(self.pinned, place);
+        while let Some(frame) = frames.next() {
+            let first = frame.commit.first_position().0;
+            if first > self.high {
+                break;
+            }
+            let wanted = usize::try_from(self.high - first + 1).unwrap_or(usize::MAX);
+            let events = frame.commit.events().take(wanted);
+            self.behind.extend(events.map(|event| Place(frame.place.0 + u64::from(event.offset()))));
+        }
+        Some(())
+    }
+}
+
+impl<'v> Iterator for Events<'v> {
+    type Item = Result<EventRef<'v>, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.next(),
+            Way::Keyed(events) => events.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = match &self.0 {
+            Way::Scan(scan) => (scan.high + 1).saturating_sub(scan.low),
+            Way::Keyed(events) => events.len(),
+        };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        (len, Some(len))
+    }
+}
+
+impl DoubleEndedIterator for Events<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.next_back(),
+            Way::Keyed(events) => events.next_back(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Events<'_> {}
+impl std::iter::FusedIterator for Events<'_> {}
+
+impl fmt::Debug for Events<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("len", &self.size_hint().0).finish_non_exhaustive()
+    }
+}

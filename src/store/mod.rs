@@ -1,0 +1,24 @@
+//! The embedded store: conditions, appends, transactions and reads over the log and its index.
+
+mod closing;
+mod commit;
+mod core;
+mod embedded;
+mod events;
+mod key_events;
+mod options;
+mod receipt;
+mod repeat;
+mod scan;
+mod stats;
+mod transaction;
+mod view;
+
+pub use embedded::Store;
+pub use events::Events;
+pub use key_events::StreamEvents;
+pub use options::Options;
+pub use receipt::{Head, Receipt};
+pub use stats::Stats;
+pub use transaction::Transaction;
+pub use view::{Streams, View};

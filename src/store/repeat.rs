@@ -1,0 +1,57 @@
+//! Recognises an append that has happened before: all its events stand there, in one commit, with the same ids.
+
+use super::commit::Write;
+use super::core::Core;
+use super::receipt::{Name, Receipt};
+use crate::event::EventRef;
+use crate::event::commit::CommitRef;
+use crate::expected::Expected;
+use crate::index::KeyId;
+use crate::{Position, Revision};
+
+/// Looks for the commit at the place that the unmet expectation names. Returns its receipt, and the position that must be
+/// synced for it.
+pub(super) fn find(
+    core: &Core,
+    writes: &[Write<'_>],
+    unmet: usize,
+    key: Option<KeyId>,
+) -> Option<(Receipt, u64)> {
+    let first = expected_next(writes[unmet].expected)?;
+    let place = core.index.read().posting(key?, first)?;
+    let table = core.log.table();
+    let commit = core.event_at(&table, place).commit();
+    let mut last = Position::START;
+    let mut streams = Vec::with_capacity(writes.len());
+    for write in writes {
+        let end = stands_in(commit, write)?;
+        last = last.max(end.position());
+        streams.push((Name::new(write.stream), end.revision()));
+    }
+    let first = streams.remove(0);
+    Some((Receipt::new(last, true, first, streams), commit.last_position().0))
+}
+
+/// The revision that the first event of a write gets, where the expectation says it.
+fn expected_next(expected: Expected) -> Option<u64> {
+    match expected {
+        Expected::NoStream => Some(0),
+        Expected::Exact(Revision(revision)) => revision.checked_add(1),
+        _ => None,
+    }
+}
+
+/// The last event of a write, if all its events stand in the commit one after another.
+fn stands_in<'a>(commit: CommitRef<'a>, write: &Write<'_>) -> Option<EventRef<'a>> {
+    let begins = |event: &EventRef<'_>| match expected_next(write.expected) {
+        Some(first) => event.revision().0 == first,
+        None => write.events.first().is_some_and(|first| event.id() == first.event_id()),
+    };
+    let of_stream = commit.events().filter(|event| event.stream() == write.stream);
+    let mut from_first = of_stream.skip_while(|event| !begins(event));
+    let mut last = None;
+    for event in write.events {
+        last = Some(from_first.next().filter(|stored| stored.id() == event.event_id())?);
+    }
+    last
+}

@@ -1,0 +1,53 @@
+//! Sizes and watermarks of a store.
+
+use super::core::Core;
+use crate::Position;
+use crate::error::Error;
+use crate::medium::WriteMode;
+
+/// Sizes and watermarks, as of one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Events in the log.
+    pub events: u64,
+    /// Streams that have an event.
+    pub streams: u64,
+    /// Segments of the log.
+    pub segments: u64,
+    /// Size of a segment in bytes.
+    pub segment_bytes: u64,
+    /// Bytes that the store takes on disk (allocated blocks), what is reserved ahead included.
+    pub bytes_on_disk: u64,
+    /// Position of the first event; [`Position::START`] in an empty store.
+    pub first_position: Position,
+    /// Position of the last committed event; [`Position::START`] in an empty store.
+    pub last_position: Position,
+    /// Position up to which everything is known to survive power loss.
+    pub synced_position: Position,
+    /// How commits reach the segments.
+    pub write_mode: WriteMode,
+}
+
+impl Stats {
+    pub(super) fn of(core: &Core) -> Result<Self, Error> {
+        let files = &core.log.medium.files;
+        let failed = |error| Error::io("measuring", files.root(), error);
+        let (through, streams) = {
+            let keys = core.index.read();
+            (keys.through(), keys.streams())
+        };
+        let synced = core.log.write_side().map_or(core.read_only_synced, |side| side.sync.synced());
+        Ok(Self {
+            events: through.position,
+            streams,
+            segments: core.log.table().len() as u64,
+            segment_bytes: core.log.geometry.segment_bytes(),
+            bytes_on_disk: files.bytes_on_disk().map_err(failed)?,
+            first_position: Position(through.position.min(1)),
+            last_position: Position(through.position),
+            synced_position: Position(synced),
+            write_mode: files.write_mode(),
+        })
+    }
+}

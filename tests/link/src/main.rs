@@ -1,0 +1,34 @@
+//! Links the library by path, writes, reads back, and prints how many events it saw.
+
+use orchestrix::prelude::*;
+use std::fs;
+use std::process;
+
+const EVENTS: u64 = 1_000;
+
+fn main() -> Result<(), orchestrix::Error> {
+    let dir = std::env::temp_dir().join(format!("orchestrix-link-{}", process::id()));
+    let store = Store::open(&dir)?;
+    let events: Vec<_> = (0..EVENTS).map(|n| NewEvent::raw("counted", n.to_le_bytes().to_vec())).collect();
+    let receipt = store.append("counter-1", NoStream, &events).wait()?;
+    assert_eq!(receipt.position(), Position(EVENTS));
+    store.close().wait()?;
+    drop(store);
+
+    let store = Store::open(&dir)?;
+    let mut read = 0;
+    for event in store.view().stream("counter-1") {
+        let event = event?;
+        assert_eq!(event.revision(), Revision(read));
+        assert_eq!(event.data(), read.to_le_bytes());
+        read += 1;
+    }
+    assert_eq!(read, EVENTS);
+    store.close().wait()?;
+    drop(store);
+    fs::remove_dir_all(&dir).expect("the directory that was just made");
+
+    let features = if cfg!(feature = "json") { "with the default features" } else { "without features" };
+    println!("linked {features}: {read} events written and read back");
+    Ok(())
+}
