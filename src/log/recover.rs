@@ -139,11 +139,9 @@ struct Span {
 
 impl<'m> Walk<'m> {
     fn new(medium: &'m Medium, store: &'m StoreFile, mark: Mark) -> Self {
-        let checker = Checker {
-            any_epoch: bug!(medium, ignore_epoch),
-            unchecked: bug!(medium, skip_checksums),
-            ..Checker::default()
-        };
+        let mut checker = Checker::default();
+        checker.any_epoch = bug!(medium, ignore_epoch);
+        checker.unchecked = bug!(medium, skip_checksums);
         Self {
             medium,
             store,
