@@ -47,6 +47,9 @@ mod index;
 mod log;
 mod store;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
 pub use event::{
     Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent, OwnedMetadata,

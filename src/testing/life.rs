@@ -346,14 +346,10 @@ impl Shared {
 
     /// The append has returned: did it commit?
     fn settle(&self, commit: &Commit, pending: Pending<Receipt>, durability: Durability, beside: bool) -> Step {
-        let committed = match pending.peek() {
-            None => Ok(None),
-            Some(result) => result.map(Some),
-        };
-        match committed {
-            Ok(receipt) => {
+        match pending.known() {
+            None | Some(Ok(_)) => {
                 let count = self.history.lock().publish();
-                if let Some(receipt) = receipt
+                if let Some(Ok(receipt)) = pending.known()
                     && (receipt.is_repeat() || receipt.position() != Position(commit.last))
                 {
                     return Err(format!("an append that should end at {} gave {receipt:?}", commit.last));
@@ -363,7 +359,7 @@ impl Shared {
                 }
                 Ok(())
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 self.history.lock().withdraw();
                 if beside && error.kind() == ErrorKind::Closed { Ok(()) } else { Err(format!("an append: {error}")) }
             }
