@@ -313,7 +313,10 @@ impl fmt::Display for Error {
             Repr::Limit { what, limit, found } => write!(f, "{what}: at most {limit}, found {found}"),
             Repr::Closed => f.write_str("the store is closed"),
             Repr::Poisoned { cause } => {
-                write!(f, "the writer stopped after a failure and needs the store to be opened again: {cause}")
+                write!(
+                    f,
+                    "the writer stopped after a failure and needs the store to be opened again: {cause}"
+                )
             }
             Repr::NotAStore { dir, why } => write!(f, "{} is not a store: {why}", dir.display()),
             Repr::Invalid { what } => f.write_str(what),

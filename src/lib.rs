@@ -32,7 +32,9 @@
 //! of memory.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
-compile_error!("orchestrix needs Linux on a 64-bit, little-endian machine: it maps files and stores them as they are");
+compile_error!(
+    "orchestrix needs Linux on a 64-bit, little-endian machine: it maps files and stores them as they are"
+);
 
 mod error;
 mod expected;
@@ -51,18 +53,21 @@ mod store;
 pub mod testing;
 
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
-pub use event::{
-    Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent, OwnedMetadata,
-    Recorded, RecordedEvent,
-};
 #[cfg(feature = "json")]
 pub use event::Json;
+pub use event::{
+    Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent,
+    OwnedMetadata, Recorded, RecordedEvent,
+};
 pub use expected::{Durability, Expected};
-pub use log::{RecoveryReport, TailCut};
+pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
 pub use pending::Pending;
 pub use position::{Position, Revision};
-pub use store::{Events, Head, Options, Receipt, Stats, Store, StreamEvents, Streams, Transaction, View};
+pub use store::{
+    Events, Head, Options, Receipt, RepairPlan, Stats, Store, StreamEvents, Streams, Transaction, View,
+    inspect_segment, repair, verify,
+};
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.
 pub mod prelude {

@@ -30,7 +30,13 @@ pub struct Pending<T, E = Error>(State<T, E>);
 
 enum State<T, E> {
     Ready(Result<T, E>),
-    Working { work: Arc<dyn Work>, target: u64, value: T, listener: Option<EventListener>, fail: fn(Error) -> E },
+    Working {
+        work: Arc<dyn Work>,
+        target: u64,
+        value: T,
+        listener: Option<EventListener>,
+        fail: fn(Error) -> E,
+    },
     Future(Pin<Box<dyn Future<Output = Result<T, E>> + Send>>),
     Done,
 }

@@ -116,7 +116,12 @@ impl Index {
             let next = keys.entry(id).postings.len() as u64;
             if next != stream.first_revision {
                 let name = String::from_utf8_lossy(stream.name).into_owned();
-                return Err(Fault::new("frame", 40, format!("revision {next} of {name}"), stream.first_revision));
+                return Err(Fault::new(
+                    "frame",
+                    40,
+                    format!("revision {next} of {name}"),
+                    stream.first_revision,
+                ));
             }
             keys.stream_ids.push(id);
         }
@@ -178,7 +183,9 @@ impl Keys {
 
     #[cold]
     fn add(&mut self, kind: KeyKind, name: &[u8], hash: u64, category: KeyId) -> KeyId {
-        let id = KeyId(u32::try_from(self.entries.len()).expect("fewer keys than memory for four thousand million"));
+        let id = KeyId(
+            u32::try_from(self.entries.len()).expect("fewer keys than memory for four thousand million"),
+        );
         self.entries.push(Entry {
             hash,
             postings: Postings::default(),

@@ -138,7 +138,11 @@ impl StoreFile {
         let segment_log2 = u32::from(block[40]);
         let range = limits::SEGMENT_BYTES_MIN.trailing_zeros()..=limits::SEGMENT_BYTES_MAX.trailing_zeros();
         if !range.contains(&segment_log2) {
-            return Err(damaged(40, format!("log2 of a segment size in {range:?}"), segment_log2.to_string()));
+            return Err(damaged(
+                40,
+                format!("log2 of a segment size in {range:?}"),
+                segment_log2.to_string(),
+            ));
         }
         if block[41] > 1 {
             return Err(BlockFault::Later(format!("stored options {:#04x}", block[41])));
@@ -174,7 +178,11 @@ pub(crate) fn check_segment_header(
         return Err(damaged(40, format!("segment number {number}"), u64_at(head, 40).to_string()));
     }
     if u32::from(head[48]) != geometry.segment_log2 {
-        return Err(damaged(48, format!("log2 of the segment size {}", geometry.segment_log2), head[48].to_string()));
+        return Err(damaged(
+            48,
+            format!("log2 of the segment size {}", geometry.segment_log2),
+            head[48].to_string(),
+        ));
     }
     if head[56..72] != [0; 16] {
         return Err(BlockFault::Later("an encrypted segment".into()));
@@ -220,7 +228,11 @@ impl Seal {
         let (expected, found) = (seed.crc(&sector[..32]), u32_at(sector, 32));
         if sector[..8] != SEAL_MAGIC[..] || expected != found {
             let at = SEAL_AT as usize + first;
-            return Err(damaged(at, format!("a seal with checksum {expected:#010x}"), format!("{found:#010x}")));
+            return Err(damaged(
+                at,
+                format!("a seal with checksum {expected:#010x}"),
+                format!("{found:#010x}"),
+            ));
         }
         if let Some(at) = first_nonzero(&sector[36..]) {
             return Err(damaged(SEAL_AT as usize + 36 + at, "zero", format!("{:#04x}", sector[36 + at])));

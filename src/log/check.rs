@@ -42,10 +42,23 @@ impl Checker {
         if frame.len() - end >= layout::FRAME_ALIGN {
             return Err(Fault::new("frame", end, "less than 8 bytes of padding", frame.len() - end));
         }
-        self.compare("frame", header::BODY_CRC, u64::from(sum.finish()), u64::from(head.body_crc), "body checksum")
+        self.compare(
+            "frame",
+            header::BODY_CRC,
+            u64::from(sum.finish()),
+            u64::from(head.body_crc),
+            "body checksum",
+        )
     }
 
-    fn compare(&self, what: &'static str, at: usize, expected: u64, found: u64, of: &str) -> Result<(), Fault> {
+    fn compare(
+        &self,
+        what: &'static str,
+        at: usize,
+        expected: u64,
+        found: u64,
+        of: &str,
+    ) -> Result<(), Fault> {
         if expected == found || self.unchecked {
             return Ok(());
         }
@@ -150,7 +163,13 @@ impl Checker {
         let ordinal = u16_at(bytes, record::ORDINAL);
         match self.ordinals.get_mut(usize::from(stream)) {
             Some(next) if *next == ordinal => *next += 1,
-            _ => return wrong(record::ORDINAL, &format!("the next ordinal of stream {stream}"), u64::from(ordinal)),
+            _ => {
+                return wrong(
+                    record::ORDINAL,
+                    &format!("the next ordinal of stream {stream}"),
+                    u64::from(ordinal),
+                );
+            }
         }
         let of_type = u32::from(head.streams) + u32::from(u16_at(bytes, record::TYPE));
         if commit.name(of_type).0 != kind::TYPE {
@@ -213,7 +232,9 @@ fn record_keys(bytes: &[u8], at: usize) -> Result<impl Iterator<Item = u32> + Cl
             let list = bytes.get(start + 2..start + 2 + 4 * count);
             match list.filter(|_| (1..=record::KEYS_MAX).contains(&count)) {
                 Some(list) => list,
-                None => return Err(Fault::new("event", at + start, "1 to 1024 keys within the record", count)),
+                None => {
+                    return Err(Fault::new("event", at + start, "1 to 1024 keys within the record", count));
+                }
             }
         }
     };
@@ -240,7 +261,12 @@ fn check_parts(bytes: &[u8], at: usize) -> Result<(), Fault> {
     }
     let metadata_end = metadata_at + usize::from(u16_at(bytes, record::METADATA_BYTES));
     let Some(list) = bytes.get(metadata_at..metadata_end) else {
-        return Err(Fault::new("event", at, format!("a record of at least {metadata_end} bytes"), bytes.len()));
+        return Err(Fault::new(
+            "event",
+            at,
+            format!("a record of at least {metadata_end} bytes"),
+            bytes.len(),
+        ));
     };
     if flags & record::FLAG_UUID == 0 {
         check_text_id(bytes, at)?;

@@ -83,7 +83,12 @@ pub(crate) struct Fault {
 
 impl Fault {
     #[cold]
-    pub(crate) fn new(what: &'static str, at: usize, expected: impl Into<String>, found: impl fmt::Display) -> Self {
+    pub(crate) fn new(
+        what: &'static str,
+        at: usize,
+        expected: impl Into<String>,
+        found: impl fmt::Display,
+    ) -> Self {
         Self { what, at, expected: expected.into(), found: found.to_string(), later: false }
     }
 
@@ -150,7 +155,10 @@ impl Header {
             return Err(Fault::later(header::KIND, format!("a frame of kind {}", self.kind)));
         }
         let known = header::FLAG_FIRST_OF_EPOCH | header::FLAG_ITEMS;
-        if self.flags & !known != 0 || u16_at(bytes, header::ZERO) != 0 || self.names & !header::NAMES_MASK != 0 {
+        if self.flags & !known != 0
+            || u16_at(bytes, header::ZERO) != 0
+            || self.names & !header::NAMES_MASK != 0
+        {
             return Err(Fault::later(header::FLAGS, format!("frame flags {:#04x}", self.flags)));
         }
         if self.events == 0 || self.streams == 0 || self.streams > self.events {

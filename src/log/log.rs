@@ -1,7 +1,7 @@
 //! The log as one thing: its segments, its watermarks, its writing side and the background jobs of that.
 
 use super::blocks::StoreId;
-use super::geometry::{Geometry, LOG_DIR, Place, segment_path};
+use super::geometry::{Geometry, LOG_DIR, segment_path};
 use super::prepare::{PrepareJob, Window};
 use super::segment::{Segment, Table};
 use super::sync::{IdleJob, Sync, SyncJob};
@@ -95,7 +95,9 @@ impl Log {
     /// # Errors
     /// `Invalid` on a store that was opened to be read.
     pub(crate) fn write_side(&self) -> Result<&Arc<WriteSide>, Error> {
-        self.write.as_ref().ok_or_else(|| Error::invalid("the store was opened read-only: nothing can be written"))
+        self.write
+            .as_ref()
+            .ok_or_else(|| Error::invalid("the store was opened read-only: nothing can be written"))
     }
 
     /// The failure that ended writing, if one did; what is past the synced position then is handed out no more.
@@ -175,6 +177,7 @@ impl WriteSide {
             self.watermark.sync().map_err(|e| Error::io("syncing", Path::new("watermark"), e))?;
             tidied
         });
+        self.watermark.release();
         drop(lock);
         result
     }
@@ -190,7 +193,11 @@ impl WriteSide {
         let (segment, region) = &mut writer.current;
         let path = segment_path(segment.number);
         let failed = |error| Error::io("giving back the reserved end of", Path::new(&path), error);
-        region.punch(end, whole).map_err(failed)?;
+        match region.punch(end, whole) {
+            // Some file systems can't: then the space stays reserved, and nothing else is amiss.
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
+            punched => punched.map_err(failed)?,
+        }
         segment.region.sync_file().map_err(failed)?;
         if let Some((prepared, _)) = writer.prepared.take() {
             let path = segment_path(prepared.number);
@@ -199,11 +206,5 @@ impl WriteSide {
             self.medium.files.sync_dir(LOG_DIR).map_err(failed)?;
         }
         Ok(())
-    }
-
-    /// The place after the last commit, and its position.
-    pub(crate) fn end(&self) -> (Place, u64) {
-        let writer = self.writer.lock();
-        (writer.end_place(self), writer.next - 1)
     }
 }

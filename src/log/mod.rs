@@ -3,27 +3,36 @@
 //! `geometry` and `blocks` and `frame` and `check` are the format; `scan` and `recover` read it, `reopen` makes what they
 //! found ready for writing; `writer`, `sync` and `prepare` are the writing side, which `log` holds together.
 
+mod behind;
 mod blocks;
 mod check;
 mod frame;
 mod geometry;
+mod inspect;
 #[allow(clippy::module_inception, reason = "the log itself, among its parts")]
 mod log;
 mod open;
 mod prepare;
 mod recover;
 mod reopen;
+mod repair;
 mod report;
 mod scan;
 mod segment;
 mod sync;
+mod verify;
 mod watermark;
 mod writer;
 
 pub(crate) use frame::Fault;
 pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
+pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Log, WriteSide};
 pub(crate) use open::{OpenLog, open};
+pub use repair::RepairStep;
+pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};
 pub(crate) use segment::Table;
+pub use verify::VerifyReport;
+pub(crate) use verify::verify;
 pub(crate) use writer::Writer;

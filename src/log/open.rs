@@ -56,13 +56,16 @@ fn not_a_store(medium: &Medium, why: &str) -> Error {
 }
 
 fn open_to_read(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<Opened, Error> {
-    let Some(store) = read_store_file(medium)? else { return Err(not_a_store(medium, "it has no store file")) };
+    let Some(store) = read_store_file(medium)? else {
+        return Err(not_a_store(medium, "it has no store file"));
+    };
     check_options(how, &store)?;
     let mark = watermark::read_mark(medium, &store.id)?;
     let mut found = recover::recover(medium, &store, mark, each)?;
     let ends = found.ends.clone();
     recover::publish_all(&mut found.segments, ends.into_iter());
-    let table = found.segments.iter().fold(Table::default(), |table, (segment, _)| table.with(segment.clone()));
+    let table =
+        found.segments.iter().fold(Table::default(), |table, (segment, _)| table.with(segment.clone()));
     Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, table), report: found.report })
 }
 
@@ -115,7 +118,7 @@ fn finish(
 }
 
 /// Takes the writer's lock, waiting for it for at most `limit`.
-fn lock(medium: &Medium, limit: Duration) -> Result<Box<dyn Lock>, Error> {
+pub(super) fn lock(medium: &Medium, limit: Duration) -> Result<Box<dyn Lock>, Error> {
     let start = medium.time.monotonic();
     loop {
         match medium.files.try_lock(LOCK_FILE) {
@@ -161,9 +164,10 @@ fn check_may_create(medium: &Medium, how: &OpenLog) -> Result<(), Error> {
     let foreign = entries.iter().find(|entry| ![STORE_DRAFT, LOCK_FILE].contains(&entry.name.as_str()));
     match foreign {
         None => Ok(()),
-        Some(entry) => {
-            Err(not_a_store(medium, &format!("it has no store file and isn't empty: {} is in it", entry.name)))
-        }
+        Some(entry) => Err(not_a_store(
+            medium,
+            &format!("it has no store file and isn't empty: {} is in it", entry.name),
+        )),
     }
 }
 

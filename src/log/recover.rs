@@ -3,6 +3,7 @@
 //! A bad frame that anything later calls synced was acknowledged: it is refused with its place. One that nobody calls
 //! synced is what a crash left: the log ends before it. Changes nothing; see `reopen` for what a writing open does next.
 
+use super::behind::{Behind, look_behind};
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::Fault;
@@ -30,8 +31,6 @@ pub(crate) struct Recovered {
     /// Segment and offset at which the next frame goes; `None` if there is no usable segment.
     pub(crate) end: Option<(u64, u64)>,
     pub(crate) chain: Chain,
-    /// Everything up to here is called synced by something durable.
-    pub(crate) testified: u64,
     /// Place of the first frame past it, or the end.
     pub(crate) unsynced_from: Option<(u64, u64)>,
     /// Segments that lack a seal, with the seal they should have.
@@ -44,10 +43,12 @@ pub(crate) struct Recovered {
 }
 
 /// What stands in the log folder.
+#[derive(Default)]
 pub(crate) struct Listing {
+    /// Segments by number, ascending.
     pub(crate) segments: Vec<(u64, Entry)>,
-    /// A prepared segment that never got its name.
-    pub(crate) next: bool,
+    /// Files that don't belong there.
+    pub(crate) foreign: Vec<String>,
 }
 
 /// Reads the log folder. A gap counts only if a second look shows it too: files come and go while a folder is read.
@@ -58,16 +59,12 @@ pub(crate) fn list(medium: &Medium) -> Result<Listing, Error> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Error::io("listing", Path::new(LOG_DIR), error)),
         };
-        let mut listing = Listing { segments: Vec::new(), next: false };
+        let mut listing = Listing::default();
         for entry in entries {
             match segment_number(&entry.name) {
                 Some(number) if entry.is_file => listing.segments.push((number, entry)),
-                None if entry.name == NEXT_NAME && entry.is_file => listing.next = true,
-                _ => {
-                    let file = format!("{LOG_DIR}/{}", entry.name);
-                    let expected = "only segments, named by 20 digits and .seg";
-                    return Err(Error::corrupt(Corruption::new("log folder", file, None, 0, expected, entry.name)));
-                }
+                None if entry.name == NEXT_NAME && entry.is_file => {}
+                _ => listing.foreign.push(format!("{LOG_DIR}/{}", entry.name)),
             }
         }
         listing.segments.sort_by_key(|(number, _)| *number);
@@ -82,13 +79,21 @@ impl Listing {
         (0..).zip(&self.segments).any(|(expected, (number, _))| expected != *number)
     }
 
-    fn get(&self, number: u64) -> Option<&Entry> {
+    pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
         let found = self.segments.binary_search_by_key(&number, |(number, _)| *number);
         found.ok().map(|index| &self.segments[index].1)
     }
 
-    fn from(&self, number: u64) -> impl Iterator<Item = &(u64, Entry)> {
+    /// The segments from `number` on.
+    pub(crate) fn from(&self, number: u64) -> impl Iterator<Item = &(u64, Entry)> {
         self.segments.iter().filter(move |(found, _)| *found >= number)
+    }
+
+    /// Refuses files that don't belong in the folder.
+    fn check(&self) -> Result<(), Error> {
+        let Some(file) = self.foreign.first() else { return Ok(()) };
+        let expected = "only segments, named by 20 digits and .seg";
+        Err(Error::corrupt(Corruption::new("log folder", file, None, 0, expected, file)))
     }
 }
 
@@ -99,20 +104,19 @@ pub(crate) fn recover(
     mark: Option<Mark>,
     each: &mut Each<'_>,
 ) -> Result<Recovered, Error> {
-    let listing = list(medium)?;
     let mut walk = Walk::new(medium, store, mark.unwrap_or_default());
-    let mut number = 0;
-    let why = loop {
-        let Some(entry) = listing.get(number) else { break Stop::Zeros };
-        let stop = walk.segment(number, entry, each)?;
-        // A later segment that continues the chain shows that this one is whole, whatever follows its frames.
-        if !listing.get(number + 1).is_some_and(|entry| walk.continues_in(number + 1, entry)) {
-            break stop;
+    let mut reached = None;
+    loop {
+        let listing = list(medium)?;
+        listing.check()?;
+        let (number, why) = walk.run(&listing, each)?;
+        match walk.refusal(&listing, number, &why)? {
+            Ok(behind) => return walk.finish(&listing, number, &why, &behind),
+            // Beside a living writer what was missing a moment ago may be there now.
+            Err(_) if reached != Some(walk.chain.next) => reached = Some(walk.chain.next),
+            Err(refused) => return Err(refused),
         }
-        walk.leave(number)?;
-        number += 1;
-    };
-    walk.finish(&listing, number, why)
+    }
 }
 
 /// The state of a walk over all segments.
@@ -128,7 +132,8 @@ struct Walk<'m> {
     /// The highest position that a mark or seal calls synced.
     witness: u64,
     unsealed: Vec<(u64, Seal)>,
-    sealed_end: bool,
+    /// First position behind the segment that was walked last, as its seal says.
+    sealed: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -152,12 +157,27 @@ impl<'m> Walk<'m> {
             testified: mark.synced,
             witness: mark.synced,
             unsealed: Vec::new(),
-            sealed_end: false,
+            sealed: None,
         }
     }
 
     fn geometry(&self) -> Geometry {
         self.store.geometry
+    }
+
+    /// Goes on to the end of the log. Returns the segment that it ends in, and why there.
+    fn run(&mut self, listing: &Listing, each: &mut Each<'_>) -> Result<(u64, Stop), Error> {
+        let mut number = (self.segments.len() as u64).saturating_sub(1);
+        loop {
+            let Some(entry) = listing.get(number) else { return Ok((number, Stop::Zeros)) };
+            let stop = self.segment(number, entry, each)?;
+            // A later segment that continues the chain shows that this one is whole, whatever follows its frames.
+            if !listing.get(number + 1).is_some_and(|entry| self.continues_in(number + 1, entry)) {
+                return Ok((number, stop));
+            }
+            self.leave(number)?;
+            number += 1;
+        }
     }
 
     /// Opens a segment and checks its header. `Err` of the inner kind: not usable, and why.
@@ -178,22 +198,26 @@ impl<'m> Walk<'m> {
         }
     }
 
-    /// Walks one segment. Its frames end at the end of the last span, for the reason that is returned.
+    /// Walks one segment, or on in the last one. Its frames end at the end of the last span, for the reason returned.
     fn segment(&mut self, number: u64, entry: &Entry, each: &mut Each<'_>) -> Result<Stop, Error> {
-        let (segment, writer) = match self.open(number, entry)? {
-            Ok(opened) => opened,
-            Err(fault) => return Ok(Stop::Bad(header_fault(fault))),
-        };
+        if number == self.segments.len() as u64 {
+            match self.open(number, entry)? {
+                Ok(opened) => self.segments.push(opened),
+                Err(fault) => return Ok(Stop::Bad(header_fault(fault))),
+            }
+            self.spans.push(Span { first: self.chain.next, end: FRAMES_AT });
+        }
         let geometry = self.geometry();
-        let first = self.chain.next;
+        let (segment, writer) = &self.segments[number as usize];
         let bytes = writer.bytes(FRAMES_AT, geometry.segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry };
         let mut place = |commit: CommitRef<'_>, at: u64| each(commit, geometry.place(number, at));
-        let (end, stop) = frames.walk(FRAMES_AT, &mut self.chain, &mut self.checker, &mut place);
+        let span = &mut self.spans[number as usize];
+        let (end, stop) = frames.walk(span.end, &mut self.chain, &mut self.checker, &mut place);
+        span.end = end;
         self.testified = self.testified.max(self.chain.synced);
-        self.spans.push(Span { first, end });
+        let segment = segment.clone();
         self.check_seal(&segment, end)?;
-        self.segments.push((segment, writer));
         Ok(stop)
     }
 
@@ -201,13 +225,14 @@ impl<'m> Walk<'m> {
     fn check_seal(&mut self, segment: &Segment, end: u64) -> Result<(), Error> {
         let sector = segment.region.head_bytes(SEAL_AT, SEAL_AT + BLOCK_BYTES as u64);
         let seal = Seal::decode(&sector, segment.seed).ok().flatten();
-        self.sealed_end = seal.is_some();
+        self.sealed = seal.map(|seal| seal.next);
         let Some(seal) = seal else { return Ok(()) };
         self.witness = self.witness.max(seal.next - 1);
         self.testified = self.testified.max(seal.next - 1);
         if seal.next <= self.chain.next && seal.end != end {
             let (file, number) = (segment_path(segment.number), Some(segment.number));
-            let (expected, found) = (format!("frames up to byte {}", seal.end), format!("frames up to byte {end}"));
+            let (expected, found) =
+                (format!("frames up to byte {}", seal.end), format!("frames up to byte {end}"));
             return Err(Error::corrupt(Corruption::new("seal", file, number, SEAL_AT, expected, found)));
         }
         Ok(())
@@ -218,46 +243,70 @@ impl<'m> Walk<'m> {
         let Ok(Ok((segment, writer))) = self.open(number, entry) else { return false };
         let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-        frames.header(FRAMES_AT).is_ok_and(|header| header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok()))
+        frames.header(FRAMES_AT).is_ok_and(|header| {
+            header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok())
+        })
     }
 
     /// Goes on to the next segment.
     fn leave(&mut self, number: u64) -> Result<(), Error> {
         let end = self.spans.last().map_or(FRAMES_AT, |span| span.end);
-        if self.witness >= self.chain.next && self.sealed_end {
-            return Err(self.refused(number, end, &Stop::Zeros, self.witness));
+        if let Some(next) = self.sealed.take() {
+            let holds = next == self.chain.next;
+            return if holds { Ok(()) } else { Err(self.refused(number, end, &Stop::Zeros, next - 1)) };
         }
-        if let (false, Some(epoch)) = (self.sealed_end, self.chain.epoch) {
+        if let Some(epoch) = self.chain.epoch {
             self.unsealed.push((number, Seal { next: self.chain.next, end, epoch }));
         }
-        self.sealed_end = false;
         Ok(())
     }
 
-    /// Decides what the end is: that of the log, or damage.
-    fn finish(mut self, listing: &Listing, stopped: u64, why: Stop) -> Result<Recovered, Error> {
+    /// The end of the log as far as it holds; or where something should stand, in a segment that can't be used.
+    fn end(&self, stopped: u64) -> (u64, u64) {
+        match self.spans.last() {
+            Some(span) if stopped < self.segments.len() as u64 => (self.segments.len() as u64 - 1, span.end),
+            _ => (stopped, 0),
+        }
+    }
+
+    /// What stands behind the end; or the error, if something acknowledged should.
+    fn refusal(&self, listing: &Listing, stopped: u64, why: &Stop) -> Result<Result<Behind, Error>, Error> {
+        let (segment, offset) = self.end(stopped);
+        if let Stop::Unsupported(feature) = why {
+            return Err(Error::unsupported(format!(
+                "{feature} in {} at byte {offset}",
+                segment_path(segment)
+            )));
+        }
+        let behind = look_behind(self.medium, self.store, listing, segment, offset)?;
+        let witness = behind.synced.max(behind.sealed).max(self.witness);
+        if witness < self.chain.next || bug!(self.medium, ignore_witnesses) {
+            return Ok(Ok(behind));
+        }
+        Ok(Err(match self.blame(listing, segment, why)? {
+            Some((segment, offset, fault)) => self.refused(segment, offset, &Stop::Bad(fault), witness),
+            None => self.refused(segment, offset, why, witness),
+        }))
+    }
+
+    fn finish(
+        mut self,
+        listing: &Listing,
+        stopped: u64,
+        why: &Stop,
+        behind: &Behind,
+    ) -> Result<Recovered, Error> {
         let usable = self.segments.len() as u64;
-        let end = self.spans.last().map(|span| (usable - 1, span.end));
-        // Where something should stand: behind the last frame, or in a segment that can't be used.
-        let (segment, offset) = if stopped < usable { end.unwrap_or((0, FRAMES_AT)) } else { (stopped, 0) };
-        if let Stop::Unsupported(feature) = &why {
-            return Err(Error::unsupported(format!("{feature} in {} at byte {offset}", segment_path(segment))));
-        }
-        let later = self.look_behind(listing, segment, offset)?;
-        let witness = later.synced.max(self.witness);
-        if witness >= self.chain.next && !bug!(self.medium, ignore_witnesses) {
-            let (segment, offset, why) = self.blame(listing, segment, offset, why)?;
-            return Err(self.refused(segment, offset, &why, witness));
-        }
+        let (segment, offset) = self.end(stopped);
         let surplus: Vec<String> = listing.from(usable).map(|(number, _)| segment_path(*number)).collect();
-        let damaged = matches!(why, Stop::Bad(_)) || later.bytes > 0;
+        let damaged = matches!(why, Stop::Bad(_)) || behind.bytes > 0;
         let tail = damaged.then(|| TailCut {
             segment,
             offset,
-            bytes: later.bytes,
-            commits_after: later.commits,
-            why: match &why {
-                Stop::Bad(fault) => format!("expected {}, found {}", fault.expected, fault.found),
+            bytes: behind.bytes,
+            commits_after: behind.commits,
+            why: match why {
+                Stop::Bad(fault) => fault.to_string(),
                 _ => "bytes after zeros".to_owned(),
             },
         });
@@ -273,12 +322,11 @@ impl<'m> Walk<'m> {
             removed: surplus.clone(),
         };
         Ok(Recovered {
-            end,
+            end: self.spans.last().map(|span| (usable - 1, span.end)),
             chain: self.chain,
-            testified: self.testified,
             unsynced_from,
             unsealed: self.unsealed,
-            sealed_end: self.sealed_end,
+            sealed_end: self.sealed.is_some(),
             surplus,
             report,
             ends: self.spans.iter().map(|span| span.end).collect(),
@@ -287,29 +335,26 @@ impl<'m> Walk<'m> {
     }
 
     /// Where the next frame is missing: if a segment just ends, in the one after it.
-    fn blame(&self, listing: &Listing, segment: u64, offset: u64, why: Stop) -> Result<(u64, u64, Stop), Error> {
+    fn blame(&self, listing: &Listing, segment: u64, why: &Stop) -> Result<Option<(u64, u64, Fault)>, Error> {
         let next = segment + 1;
         if matches!(why, Stop::Bad(_)) || self.segments.is_empty() || listing.from(next).next().is_none() {
-            return Ok((segment, offset, why));
+            return Ok(None);
         }
         let Some(entry) = listing.get(next) else {
-            let fault = Fault::new("segment", 0, "the segment", "no file");
-            return Ok((next, 0, Stop::Bad(fault)));
+            return Ok(Some((next, 0, Fault::new("segment", 0, "the file", "none"))));
         };
         let (segment, writer) = match self.open(next, entry)? {
             Ok(opened) => opened,
-            Err(fault) => return Ok((next, 0, Stop::Bad(header_fault(fault)))),
+            Err(fault) => return Ok(Some((next, 0, header_fault(fault)))),
         };
         let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-        match frames.header(FRAMES_AT) {
-            Ok(None) => Ok((segment.number - 1, offset, why)),
-            Ok(Some(header)) => match self.chain.admit(&header, false) {
-                Ok(()) => Ok((segment.number - 1, offset, why)),
-                Err(fault) => Ok((next, FRAMES_AT, Stop::Bad(fault))),
-            },
-            Err(fault) => Ok((next, FRAMES_AT, Stop::Bad(fault))),
-        }
+        let fault = match frames.header(FRAMES_AT) {
+            Ok(None) => None,
+            Ok(Some(header)) => self.chain.admit(&header, false).err(),
+            Err(fault) => Some(fault),
+        };
+        Ok(fault.map(|fault| (next, FRAMES_AT, fault)))
     }
 
     fn refused(&self, segment: u64, offset: u64, why: &Stop, witness: u64) -> Error {
@@ -323,32 +368,6 @@ impl<'m> Walk<'m> {
             _ => ("frame", 0, said, "the end of the data".to_owned()),
         };
         Error::corrupt(Corruption::new(what, file, Some(segment), offset + at, expected, found))
-    }
-
-    /// Everything behind a place: what later headers testify, and how many bytes aren't zero.
-    fn look_behind(&self, listing: &Listing, segment: u64, offset: u64) -> Result<Later, Error> {
-        let mut later = Later::default();
-        for (number, entry) in listing.from(segment) {
-            let from = if *number == segment { offset.max(FRAMES_AT) } else { FRAMES_AT };
-            if entry.bytes != self.geometry().segment_bytes() {
-                later.bytes += entry.bytes;
-                continue;
-            }
-            let (segment, writer) = Segment::open(self.medium, &self.store.id, *number, Access::Read)?;
-            let failed = |error| Error::io("reading", Path::new(&segment_path(*number)), error);
-            let Some(data) = segment.region.next_data(from).map_err(failed)? else { continue };
-            let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
-            let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-            let from = from.max(data & !7);
-            later.bytes += frames.tail_bytes(from);
-            let mut at = from;
-            while let Some((found, header)) = frames.later_header(at) {
-                later.synced = later.synced.max(header.synced);
-                later.commits += 1;
-                at = found + 8;
-            }
-        }
-        Ok(later)
     }
 
     /// Place of the first frame whose events come after `position`.
@@ -370,17 +389,11 @@ impl<'m> Walk<'m> {
     }
 }
 
-/// What stands behind the end of a log.
-#[derive(Default)]
-struct Later {
-    synced: u64,
-    commits: u64,
-    bytes: u64,
-}
-
 fn header_fault(fault: BlockFault) -> Fault {
     match fault {
-        BlockFault::Damaged(at, expected, found) => Fault::new("segment header", at as usize, expected, found),
+        BlockFault::Damaged(at, expected, found) => {
+            Fault::new("segment header", at as usize, expected, found)
+        }
         BlockFault::Later(feature) => Fault::new("segment header", 0, "a version that is known", feature),
     }
 }
@@ -391,4 +404,3 @@ pub(crate) fn publish_all(segments: &mut [Writable], ends: impl Iterator<Item = 
         writer.publish(end);
     }
 }
-

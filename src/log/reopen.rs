@@ -80,7 +80,12 @@ fn remove_surplus(medium: &Medium, found: &Recovered) -> Result<(), Error> {
     Ok(())
 }
 
-fn write_seal(medium: &Medium, store: &StoreFile, number: u64, seal: &super::blocks::Seal) -> Result<(), Error> {
+fn write_seal(
+    medium: &Medium,
+    store: &StoreFile,
+    number: u64,
+    seal: &super::blocks::Seal,
+) -> Result<(), Error> {
     let (segment, _) = Segment::open(medium, &store.id, number, Access::Write)?;
     let sealed = segment
         .region

@@ -34,7 +34,8 @@ impl Chain {
         if header.is_first_of_epoch() || self.epoch == Some(header.epoch) || any_epoch {
             return Ok(());
         }
-        let expected = self.epoch.map_or("a frame that begins an epoch".into(), |e| format!("epoch {e:#018x}"));
+        let expected =
+            self.epoch.map_or("a frame that begins an epoch".into(), |e| format!("epoch {e:#018x}"));
         Err(Fault::new("frame", 32, expected, format_args!("{:#018x}", header.epoch)))
     }
 

@@ -151,8 +151,4 @@ impl Table {
     pub(crate) fn len(&self) -> usize {
         self.segments.len()
     }
-
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Segment>> {
-        self.segments.iter()
-    }
 }

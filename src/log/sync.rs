@@ -76,7 +76,9 @@ impl Sync {
 
     #[inline]
     pub(super) fn schedule_interval(&self, medium: &Medium, job: &Arc<dyn Job>) {
-        if !self.interval_scheduled.load(Ordering::Relaxed) && !self.interval_scheduled.swap(true, Ordering::AcqRel) {
+        if !self.interval_scheduled.load(Ordering::Relaxed)
+            && !self.interval_scheduled.swap(true, Ordering::AcqRel)
+        {
             medium.jobs.schedule(self.interval, job.clone());
         }
     }
@@ -163,6 +165,8 @@ impl WriteSide {
             stored
                 .and_then(|()| segment.region.sync_range(0, FRAMES_AT))
                 .map_err(|error| Error::io("sealing segment", Path::new(&segment_path(*number)), error))?;
+            // Nothing in it is written or synced again.
+            segment.region.release();
         }
         let marked = self.watermark.synced(&target.mark);
         marked.map_err(|error| Error::io("marking", Path::new(WATERMARK_FILE), error))

@@ -87,7 +87,8 @@ pub(crate) struct Watermark {
     /// Storing a word is a plain store, not a system call.
     cheap: bool,
     sequence: Mutex<u64>,
-    _alive: Box<dyn Lock>,
+    /// Tells other processes that the writer lives.
+    alive: Mutex<Option<Box<dyn Lock>>>,
 }
 
 impl Watermark {
@@ -122,7 +123,7 @@ impl Watermark {
         let alive = files.mark_writer(WATERMARK_FILE).map_err(failed)?;
         let cheap = files.write_mode() != WriteMode::Positioned;
         let sequence = Mutex::new(found.map_or(0, |(sequence, _)| sequence));
-        let file = Self { region, store: *store, cheap, sequence, _alive: alive };
+        let file = Self { region, store: *store, cheap, sequence, alive: Mutex::new(Some(alive)) };
         Ok((file, found.map(|(_, mark)| mark)))
     }
 
@@ -160,6 +161,11 @@ impl Watermark {
     pub(crate) fn poisoned(&self) {
         // Nothing more can be done where even this fails.
         let _ = self.region.store_word(POISONED_AT, 1);
+    }
+
+    /// The writer is gone, though a view may keep this in memory.
+    pub(crate) fn release(&self) {
+        self.alive.lock().take();
     }
 
     /// Makes the mark itself survive power loss.

@@ -116,9 +116,7 @@ impl Writer {
         let number = self.current.0.number + 1;
         let next = match self.prepared.take() {
             Some(prepared) => prepared,
-            None => {
-                Segment::create(&side.medium, &side.id, side.geometry, number, &segment_path(number))?
-            }
+            None => Segment::create(&side.medium, &side.id, side.geometry, number, &segment_path(number))?,
         };
         debug_assert_eq!(next.0.number, number);
         side.table_push(next.0.clone());

@@ -43,10 +43,11 @@ impl RealFiles {
     }
 
     fn map(&self, file: File, path: &Path, bytes: u64, access: Access) -> io::Result<RegionWriter> {
-        let (writable, mode) = (access == Access::Write, self.write_mode());
-        let mapping = Mapping::of_file(&file, bytes, writable && mode == WriteMode::Mapped)?;
+        let writable = access == Access::Write;
+        // Reading needs no trial of how the file system is best written.
+        let mode = if writable { self.write_mode() } else { WriteMode::Positioned };
+        let mapping = Mapping::of_file(&file, bytes, mode == WriteMode::Mapped)?;
         let ops = RealOps::new(file, path, mapping.share(), mode, writable)?;
-        let mode = if writable { mode } else { WriteMode::Positioned };
         Ok(Region::create(mapping, mode, writable, Box::new(ops)))
     }
 }

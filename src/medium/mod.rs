@@ -21,6 +21,7 @@ pub(crate) use jobs::Pool;
 pub(crate) use mapping::Mapping;
 pub(crate) use region::{REGION_HEAD, Region, RegionOps, RegionWriter};
 
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +49,16 @@ pub enum WriteMode {
     Positioned,
     /// Memory of this process: [`Store::in_memory`](crate::Store::in_memory).
     Heap,
+}
+
+impl fmt::Display for WriteMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Mapped => "mapped",
+            Self::Positioned => "positioned",
+            Self::Heap => "heap",
+        })
+    }
 }
 
 /// What stands at a path.

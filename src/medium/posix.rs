@@ -151,12 +151,13 @@ pub(super) fn mode_of(dir: &Path) -> WriteMode {
         return WriteMode::Positioned;
     };
     let mapped = match f_type as u64 {
-        // An ext file system without extents can't reserve. A trial that is refused for another reason, such as a
-        // full disk or missing rights, says nothing against mapping.
+        // An ext file system without extents can't reserve. That there was no room for a trial, or no right to it,
+        // says nothing against mapping.
         magic::EXT | magic::XFS | magic::TMPFS => match trial(dir) {
-            Ok(()) => true,
-            Err(Trial::Open(_)) => true,
-            Err(Trial::Use(error)) => !is_unsupported(&error),
+            Ok(()) | Err(Trial::Open) => true,
+            Err(Trial::Use(error)) => {
+                matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG | libc::ENOMEM))
+            }
         },
         // Whatever lies under it shows in the trial alone.
         magic::OVERLAY => trial(dir).is_ok(),
@@ -167,7 +168,7 @@ pub(super) fn mode_of(dir: &Path) -> WriteMode {
 
 /// Why a trial failed.
 enum Trial {
-    Open(#[expect(dead_code, reason = "for whoever debugs it")] io::Error),
+    Open,
     Use(io::Error),
 }
 
@@ -178,7 +179,7 @@ fn trial(dir: &Path) -> Result<(), Trial> {
         .write(true)
         .custom_flags(libc::O_TMPFILE)
         .open(dir)
-        .map_err(Trial::Open)?;
+        .map_err(|_| Trial::Open)?;
     let page = page_bytes();
     let attempt = || {
         file.set_len(page)?;

@@ -91,7 +91,8 @@ fn commit_with<'c>(
     side.check_open(&writer)?;
     streams.look_up(core, body);
     if let Some(unmet) = streams.first_unmet(body, writes) {
-        let found = repeat::find(core, writes, unmet, streams.keys[usize::from(number(body, &writes[unmet]))]);
+        let found =
+            repeat::find(core, writes, unmet, streams.keys[usize::from(number(body, &writes[unmet]))]);
         drop(writer);
         return match found {
             Some((receipt, target)) => Ok((Done { receipt, target }, side)),
@@ -170,15 +171,21 @@ impl Streams {
     }
 }
 
-fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, place: (u64, crate::log::Place, crate::log::Place)) {
-    let own = body.streams().zip(&streams.keys).zip(&streams.first).map(|((stream, key), first)| FeedStream {
-        name: stream.name,
-        hash: stream.hash,
-        category: &stream.name[..stream.category_bytes],
-        category_hash: stream.category_hash,
-        first_revision: *first,
-        known: *key,
-    });
+fn feed(
+    core: &Core,
+    body: &BodyEncoder,
+    streams: &Streams,
+    place: (u64, crate::log::Place, crate::log::Place),
+) {
+    let own =
+        body.streams().zip(&streams.keys).zip(&streams.first).map(|((stream, key), first)| FeedStream {
+            name: stream.name,
+            hash: stream.hash,
+            category: &stream.name[..stream.category_bytes],
+            category_hash: stream.category_hash,
+            first_revision: *first,
+            known: *key,
+        });
     let events = body.records().iter().map(|record| (record.offset, record.stream, record.event_type));
     let fed = core.index.feed(own, body.event_types(), events, place);
     assert!(fed.is_ok(), "revisions are taken from the index");

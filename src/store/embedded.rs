@@ -45,7 +45,12 @@ struct Embedded {
 }
 
 impl Store {
-    pub(super) fn new(core: Core, report: RecoveryReport, durability: Durability, dir: Option<&Path>) -> Self {
+    pub(super) fn new(
+        core: Core,
+        report: RecoveryReport,
+        durability: Durability,
+        dir: Option<&Path>,
+    ) -> Self {
         let (core, dir) = (Arc::new(core), dir.map(Path::to_path_buf));
         Self(Arc::new(Embedded { core, report, durability, dir, closing: OnceLock::new() }))
     }

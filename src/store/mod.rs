@@ -1,5 +1,6 @@
 //! The embedded store: conditions, appends, transactions and reads over the log and its index.
 
+mod check;
 mod closing;
 mod commit;
 mod core;
@@ -14,6 +15,7 @@ mod stats;
 mod transaction;
 mod view;
 
+pub use check::{RepairPlan, inspect_segment, repair, verify};
 pub use embedded::Store;
 pub use events::Events;
 pub use key_events::StreamEvents;

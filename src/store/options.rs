@@ -111,7 +111,9 @@ impl Options {
     /// `Unsupported`: a later version wrote it. `DiskFull`, `Io`.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         if self.write_mode == Some(WriteMode::Heap) {
-            return Err(Error::invalid("write_mode: a directory is written mapped or positioned, found Heap"));
+            return Err(Error::invalid(
+                "write_mode: a directory is written mapped or positioned, found Heap",
+            ));
         }
         let dir = dir.as_ref();
         let medium = Medium::real(dir, self.write_mode);
@@ -123,7 +125,10 @@ impl Options {
     /// # Errors
     /// `Invalid`: an option is out of its bounds, or asks for files. `Io`: no memory.
     pub fn in_memory(self) -> Result<Store, Error> {
-        if self.log.read_only || !self.log.create || self.write_mode.is_some_and(|mode| mode != WriteMode::Heap) {
+        if self.log.read_only
+            || !self.log.create
+            || self.write_mode.is_some_and(|mode| mode != WriteMode::Heap)
+        {
             return Err(Error::invalid("a store in memory is always new and written to"));
         }
         self.open_on(&Medium::heap(), None)
@@ -140,7 +145,8 @@ impl Options {
             let bounds = limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX;
             if !bytes.is_power_of_two() || !bounds.contains(&bytes) {
                 let (min, max) = (bounds.start(), bounds.end());
-                let what = format!("segment_bytes: expected a power of two from {min} to {max}, found {bytes}");
+                let what =
+                    format!("segment_bytes: expected a power of two from {min} to {max}, found {bytes}");
                 return Err(Error::invalid(what));
             }
         }

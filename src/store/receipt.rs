@@ -67,7 +67,9 @@ impl Receipt {
     /// Revision of the last event in a stream of the append; `None` if it has none in that stream.
     pub fn revision_of(&self, stream: &str) -> Option<Revision> {
         let all = std::iter::once(&self.first).chain(&self.more);
-        all.filter(|(name, _)| name.as_bytes() == stream.as_bytes()).map(|(_, revision)| *revision).last()
+        all.filter(|(name, _)| name.as_bytes() == stream.as_bytes())
+            .map(|(_, revision)| *revision)
+            .next_back()
     }
 
     /// The events were there already, in this place: nothing was added.

@@ -6,7 +6,6 @@ use super::key_events::{KeyEvents, StreamEvents};
 use super::receipt::Head;
 use crate::error::Error;
 use crate::event::EventRef;
-use crate::event::names::category;
 use crate::index::{KeyId, KeyKind};
 use crate::log::{Place, Table};
 use crate::{Position, Revision};
@@ -202,9 +201,4 @@ impl fmt::Debug for Streams<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Streams")
     }
-}
-
-/// The category of a stream's name: what stands before the first `-`, or all of it.
-pub fn category_of(stream: &str) -> &str {
-    category(stream)
 }

@@ -166,7 +166,8 @@ impl RegionWriter {
     #[inline]
     fn check(&self, at: u64, count: u64) {
         let (published, len) = (self.published(), self.region.len);
-        if (at < published) | (at > len) | (count > len.wrapping_sub(at)) {
+        // Counted from the published end, a place before it wraps round to a number beyond the length.
+        if (at.wrapping_sub(published) > len - published) || count > len - at {
             outside(at, at.wrapping_add(count), published, len);
         }
     }

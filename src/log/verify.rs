@@ -1,0 +1,284 @@
+//! Checks a whole log without changing it: every checksum, position, revision, reserved byte. Goes on behind damage, and
+//! tells all of it. Takes no lock.
+
+use super::behind::look_behind;
+use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
+use super::check::Checker;
+use super::frame::{Fault, Header};
+use super::geometry::{FRAMES_AT, Seed, segment_path};
+use super::open::read_store_file;
+use super::recover::{Each, Listing, list};
+use super::scan::{Chain, Frames};
+use super::segment::Segment;
+use super::watermark::{self, WATERMARK_BYTES, WATERMARK_FILE};
+use crate::error::{Corruption, Error};
+use crate::event::commit::CommitRef;
+use crate::medium::{Access, Entry, Medium};
+use std::path::Path;
+
+/// What a check of a whole store found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Events that are there and right.
+    pub events: u64,
+    /// Their commits.
+    pub commits: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Bytes behind the last whole commit, up to the last one that isn't zero: what a crash left. The next open for
+    /// writing cuts them off; they are no problem.
+    pub tail_bytes: u64,
+    /// Everything that is wrong.
+    pub problems: Vec<Corruption>,
+}
+
+impl VerifyReport {
+    /// Nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// Checks everything. `each` is told the commits up to the first damage.
+pub(crate) fn verify(medium: &Medium, each: &mut Each<'_>) -> Result<VerifyReport, Error> {
+    let store = match read_store_file(medium) {
+        Ok(Some(store)) => store,
+        Ok(None) => return Err(Error::not_a_store(medium.files.root(), "it has no store file")),
+        Err(error) => return problem_or(error),
+    };
+    let listing = list(medium)?;
+    let mut verify = Verify {
+        medium,
+        store: &store,
+        listing: &listing,
+        report: VerifyReport { segments: listing.segments.len() as u64, ..VerifyReport::default() },
+        checker: Checker::default(),
+        chain: Chain::START,
+        witness: None,
+        mark: 0,
+    };
+    verify.foreign();
+    verify.watermark()?;
+    verify.segments(each)?;
+    Ok(verify.report)
+}
+
+/// Damage is what a check reports; anything else ends it.
+fn problem_or(error: Error) -> Result<VerifyReport, Error> {
+    match error.corruption() {
+        Some(corruption) => {
+            Ok(VerifyReport { problems: vec![corruption.clone()], ..VerifyReport::default() })
+        }
+        None => Err(error),
+    }
+}
+
+struct Verify<'m> {
+    medium: &'m Medium,
+    store: &'m StoreFile,
+    listing: &'m Listing,
+    report: VerifyReport,
+    checker: Checker,
+    chain: Chain,
+    /// The highest position that anything behind the first damage calls synced; looked for once.
+    witness: Option<u64>,
+    mark: u64,
+}
+
+impl Verify<'_> {
+    fn problem(
+        &mut self,
+        what: &str,
+        file: &str,
+        segment: Option<u64>,
+        at: u64,
+        expected: String,
+        found: String,
+    ) {
+        self.report.problems.push(Corruption::new(what, file, segment, at, expected, found));
+    }
+
+    fn foreign(&mut self) {
+        for file in &self.listing.foreign {
+            let expected = "only segments, named by 20 digits and .seg".to_owned();
+            let found = file.clone();
+            self.report.problems.push(Corruption::new("log folder", file, None, 0, expected, found));
+        }
+    }
+
+    fn watermark(&mut self) -> Result<(), Error> {
+        let failed = |error| Error::io("reading", Path::new(WATERMARK_FILE), error);
+        let bytes = match self.medium.files.read(WATERMARK_FILE, WATERMARK_BYTES as usize + 1) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        self.mark = watermark::newest_mark(&bytes, &self.store.id).map_or(0, |(_, mark)| mark.synced);
+        match blocks::check_watermark_header(&bytes, &self.store.id) {
+            // A file that a crash left unfinished is made again by the next open.
+            Ok(_) => {}
+            Err(_) if bytes.iter().all(|byte| *byte == 0) => {}
+            Err(BlockFault::Damaged(at, expected, found)) => {
+                self.problem("watermark file", WATERMARK_FILE, None, at, expected, found);
+            }
+            Err(later) => return Err(later.into_error("watermark file", WATERMARK_FILE, None)),
+        }
+        Ok(())
+    }
+
+    fn segments(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
+        let mut expected = 0;
+        let mut end = (0, FRAMES_AT);
+        for (number, entry) in &self.listing.segments {
+            if *number != expected && self.is_acknowledged(expected, FRAMES_AT)? {
+                let (path, next) = (segment_path(expected), self.chain.next);
+                let wanted = format!("segments {expected} to {}, with position {next}", number - 1);
+                self.problem("log", &path, Some(expected), 0, wanted, "no file".to_owned());
+            }
+            expected = number + 1;
+            if let Some(offset) = self.segment(*number, entry, each)? {
+                end = (*number, offset);
+            }
+        }
+        self.report.tail_bytes = look_behind(self.medium, self.store, self.listing, end.0, end.1)?.bytes;
+        if self.report.problems.is_empty() && self.mark >= self.chain.next {
+            let (next, mark) = (self.chain.next, self.mark);
+            let wanted = format!("position {next}, which was acknowledged (synced up to {mark})");
+            let found = "the end of the data".to_owned();
+            self.problem("frame", &segment_path(end.0), Some(end.0), end.1, wanted, found);
+        }
+        Ok(())
+    }
+
+    /// Checks one segment. Returns where its frames end, if it has any or could have.
+    fn segment(&mut self, number: u64, entry: &Entry, each: &mut Each<'_>) -> Result<Option<u64>, Error> {
+        let (path, whole) = (segment_path(number), self.store.geometry.segment_bytes());
+        if entry.bytes != whole {
+            if self.is_acknowledged(number, FRAMES_AT)? {
+                let (expected, found) = (format!("{whole} bytes"), format!("{} bytes", entry.bytes));
+                self.problem("segment", &path, Some(number), entry.bytes.min(whole), expected, found);
+            }
+            return Ok(None);
+        }
+        let (segment, writer) = Segment::open(self.medium, &self.store.id, number, Access::Read)?;
+        let head = segment.region.head_bytes(0, FRAMES_AT);
+        match blocks::check_segment_header(&head, &self.store.id, number, self.store.geometry) {
+            Ok(_) => {}
+            Err(BlockFault::Damaged(at, expected, found)) => {
+                let bytes = writer.bytes(FRAMES_AT, whole);
+                if blocks::first_nonzero(bytes).is_none() && !self.is_acknowledged(number, FRAMES_AT)? {
+                    return Ok(None);
+                }
+                self.problem("segment header", &path, Some(number), at, expected, found);
+            }
+            Err(later) => return Err(later.into_error("segment header", &path, Some(number))),
+        }
+        let frames = Frames {
+            bytes: writer.bytes(FRAMES_AT, whole),
+            seed: segment.seed,
+            geometry: self.store.geometry,
+        };
+        let end = self.frames(number, &frames, each)?;
+        self.seal(number, &head, segment.seed, end);
+        Ok(Some(end))
+    }
+
+    /// Walks frames; behind damage, goes on with the next header that holds.
+    fn frames(&mut self, number: u64, frames: &Frames<'_>, each: &mut Each<'_>) -> Result<u64, Error> {
+        let (mut offset, geometry) = (FRAMES_AT, self.store.geometry);
+        let mut tried = None;
+        loop {
+            let sound = self.report.problems.is_empty();
+            let mut tell = |commit: CommitRef<'_>, at: u64| match sound {
+                true => each(commit, geometry.place(number, at)),
+                false => Ok(()),
+            };
+            let before = self.chain;
+            let (at, stop) = frames.walk(offset, &mut self.chain, &mut self.checker, &mut tell);
+            self.report.commits += self.chain.commits - before.commits;
+            self.report.events += self.chain.next - before.next;
+            let fault = match stop {
+                super::scan::Stop::Bad(fault) => fault,
+                super::scan::Stop::Unsupported(feature) => {
+                    return Err(Error::unsupported(format!(
+                        "{feature} in {} at byte {at}",
+                        segment_path(number)
+                    )));
+                }
+                super::scan::Stop::Zeros | super::scan::Stop::Full => match self.gap(number, frames, at)? {
+                    Some(fault) => fault,
+                    None => return Ok(at),
+                },
+            };
+            if !self.is_acknowledged(number, at)? {
+                return Ok(at);
+            }
+            // Beside a living writer what was missing a moment ago may be there now.
+            if tried != Some(at) {
+                (tried, offset, self.witness) = (Some(at), at, None);
+                continue;
+            }
+            let next = self.resume(frames, at);
+            self.report(number, at, fault);
+            match next {
+                Some(next) => offset = next,
+                None => return Ok(frames.end()),
+            }
+        }
+    }
+
+    /// Zeros where a frame should be: something follows in this segment that was acknowledged.
+    fn gap(&mut self, number: u64, frames: &Frames<'_>, at: u64) -> Result<Option<Fault>, Error> {
+        let Some((_, header)) = frames.later_header(at) else { return Ok(None) };
+        if header.first < self.chain.next || !self.is_acknowledged(number, at)? {
+            return Ok(None);
+        }
+        Ok(Some(Fault::new("frame", 0, format!("position {}", self.chain.next), "zeros")))
+    }
+
+    fn report(&mut self, number: u64, at: u64, fault: Fault) {
+        let place = at + fault.at as u64;
+        self.problem(fault.what, &segment_path(number), Some(number), place, fault.expected, fault.found);
+    }
+
+    /// Where to go on behind damage, with the chain set to what stands there.
+    fn resume(&mut self, frames: &Frames<'_>, at: u64) -> Option<u64> {
+        let continues = |header: &Header| self.chain.admit(header, true).is_ok();
+        if let Some(header) = frames.header(at).ok().flatten().filter(continues) {
+            // The header holds: only what it holds together is damaged.
+            self.chain.next += u64::from(header.events);
+            self.chain.epoch = Some(header.epoch);
+            return Some(at + u64::from(header.length));
+        }
+        let mut from = at + super::geometry::FRAME_ALIGN;
+        loop {
+            let (found, header) = frames.later_header(from)?;
+            if header.first >= self.chain.next {
+                self.chain = Chain { next: header.first, epoch: Some(header.epoch), ..self.chain };
+                return Some(found);
+            }
+            from = found + super::geometry::FRAME_ALIGN;
+        }
+    }
+
+    /// Whether anything calls the next position synced: what a frame behind the damage says, a seal or the mark.
+    fn is_acknowledged(&mut self, number: u64, offset: u64) -> Result<bool, Error> {
+        if self.witness.is_none() {
+            let later = look_behind(self.medium, self.store, self.listing, number, offset)?;
+            self.witness = Some(later.synced.max(later.sealed).max(self.mark));
+        }
+        Ok(self.witness.is_some_and(|witness| witness >= self.chain.next))
+    }
+
+    fn seal(&mut self, number: u64, head: &[u8], seed: Seed, end: u64) {
+        let sector = &head[SEAL_AT as usize..SEAL_AT as usize + BLOCK_BYTES];
+        // A torn seal is written again by the next open.
+        let Ok(Some(seal)) = Seal::decode(sector, seed) else { return };
+        if self.report.problems.is_empty() && (seal.end != end || seal.next != self.chain.next) {
+            let expected = format!("frames up to byte {} and position {}", seal.end, seal.next);
+            let found = format!("frames up to byte {end} and position {}", self.chain.next);
+            self.problem("seal", &segment_path(number), Some(number), SEAL_AT, expected, found);
+        }
+    }
+}
