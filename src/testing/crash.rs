@@ -44,7 +44,7 @@ impl Plan {
         Self {
             seed,
             states,
-            cuts_of_thousand: 250,
+            cuts_of_thousand: 100,
             undecided_max: 6,
             faults: false,
             crash: None,

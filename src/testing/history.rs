@@ -60,6 +60,8 @@ pub(super) struct History {
     published: usize,
     /// How many of them were promised to survive power loss.
     promised: usize,
+    /// How many of them the death of the process must leave.
+    seen: usize,
     /// A commit that failed and may be there all the same, in the place of the next one.
     doubtful: Option<Arc<Commit>>,
     heads: BTreeMap<&'static str, u64>,
@@ -130,7 +132,7 @@ impl History {
     /// The call has returned, and not with an error. How many commits there are now.
     pub(super) fn publish(&mut self) -> usize {
         self.published = self.commits.len();
-        self.doubtful = None;
+        (self.seen, self.doubtful) = (self.published, None);
         self.published
     }
 
@@ -164,11 +166,19 @@ impl History {
         for event in self.commits.iter().flat_map(|commit| &commit.events) {
             self.heads.insert(event.stream, event.revision + 1);
         }
-        (self.published, self.promised, self.doubtful) = (count, count, None);
+        (self.published, self.promised, self.seen, self.doubtful) = (count, count, count, None);
     }
 
-    pub(super) fn published(&self) -> usize {
-        self.published
+    /// Only what was promised is certain any more, and on a medium that damages what was synced not even that.
+    pub(super) fn lose_power(&mut self, damages: bool) {
+        if damages {
+            self.promised = 0;
+        }
+        self.seen = self.promised;
+    }
+
+    pub(super) fn seen(&self) -> usize {
+        self.seen
     }
 
     pub(super) fn promised(&self) -> usize {

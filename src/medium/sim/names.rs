@@ -116,6 +116,11 @@ impl Names {
         })
     }
 
+    /// The name that a file has now.
+    pub(super) fn path_of(&self, file: usize) -> Option<&str> {
+        self.files().find(|(_, index)| *index == file).map(|(path, _)| path)
+    }
+
     pub(super) fn set(&mut self, path: &str, node: Node) {
         self.change(Change::Set(path.to_owned(), node));
     }

@@ -8,12 +8,19 @@ use std::io;
 pub(super) struct SimRegion {
     pub(super) disk: SimDisk,
     pub(super) file: usize,
+    /// Its name when it was opened, for as long as it has none.
     pub(super) path: String,
+}
+
+impl SimRegion {
+    fn path(&self) -> String {
+        self.disk.state().names.path_of(self.file).unwrap_or(&self.path).to_owned()
+    }
 }
 
 impl RegionOps for SimRegion {
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.disk.hook(Call::WriteAt, When::Before, &self.path);
+        self.disk.hook(Call::WriteAt, When::Before, &self.path());
         let done = {
             let mut state = self.disk.state();
             let to = at + bytes.len() as u64;
@@ -34,12 +41,12 @@ impl RegionOps for SimRegion {
             }
             done
         };
-        self.disk.hook(Call::WriteAt, When::After, &self.path);
+        self.disk.hook(Call::WriteAt, When::After, &self.path());
         done
     }
 
     fn reserve(&self, from: u64, to: u64) -> io::Result<()> {
-        self.disk.change(Call::Reserve, &self.path, |state| {
+        self.disk.change(Call::Reserve, &self.path(), |state| {
             let missing = state.files[self.file].missing(from, to);
             let free = state.blocks_free();
             // Reserving may have got some of the way before the space ran out.
@@ -49,7 +56,7 @@ impl RegionOps for SimRegion {
     }
 
     fn populate(&self, from: u64, to: u64) -> io::Result<()> {
-        self.disk.change(Call::Populate, &self.path, |state| {
+        self.disk.change(Call::Populate, &self.path(), |state| {
             if self.disk.mode() != WriteMode::Mapped {
                 return Ok(());
             }
@@ -62,22 +69,22 @@ impl RegionOps for SimRegion {
     }
 
     fn sync_range(&self, from: u64, to: u64) -> io::Result<()> {
-        self.disk.sync(Call::SyncRange, &self.path, self.file, Some((from, to)))
+        self.disk.sync(Call::SyncRange, &self.path(), self.file, Some((from, to)))
     }
 
     fn sync_file(&self) -> io::Result<()> {
-        self.disk.sync(Call::SyncFile, &self.path, self.file, None)
+        self.disk.sync(Call::SyncFile, &self.path(), self.file, None)
     }
 
     fn punch(&self, from: u64, to: u64) -> io::Result<()> {
-        self.disk.change(Call::Punch, &self.path, |state| {
+        self.disk.change(Call::Punch, &self.path(), |state| {
             state.files[self.file].punch(from, to);
             Ok(())
         })
     }
 
     fn next_data(&self, from: u64) -> io::Result<Option<u64>> {
-        self.disk.call(Call::NextData, &self.path, |state| Ok(state.files[self.file].next_data(from)))
+        self.disk.call(Call::NextData, &self.path(), |state| Ok(state.files[self.file].next_data(from)))
     }
 
     fn stored(&self, site: Site, at: u64, bytes: &[u8]) {
@@ -92,7 +99,7 @@ impl RegionOps for SimRegion {
             );
             file.write(at, bytes);
         }
-        self.disk.hook(Call::Stored(site), When::After, &self.path);
+        self.disk.hook(Call::Stored(site), When::After, &self.path());
     }
 
     fn observes(&self) -> bool {
