@@ -53,12 +53,12 @@ mod store;
 pub mod testing;
 
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
-#[cfg(feature = "json")]
-pub use event::Json;
 pub use event::{
-    Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata, NewEvent,
-    OwnedMetadata, Recorded, RecordedEvent,
+    BINCODE_BYTES_MAX, Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata,
+    NewEvent, OwnedMetadata, Recorded, RecordedEvent,
 };
+#[cfg(feature = "json")]
+pub use event::{Json, cloudevents};
 pub use expected::{Durability, Expected};
 pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
@@ -76,3 +76,7 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use crate::{BoxError, EventRef, NewEvent, Position, Recorded, Revision, Store};
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

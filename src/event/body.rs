@@ -7,7 +7,7 @@
 use super::check::{self, Fault};
 use super::layout::{self, BodySum, header, kind, record};
 use super::names::{Name, NameTable, category, name_hash};
-use super::record::write_record;
+use super::record::{Sink, write_record};
 use super::{NewEvent, new};
 use crate::{Error, limits};
 use foldhash::fast::FixedState;
@@ -51,10 +51,10 @@ pub(crate) struct StreamMark<'a> {
 
 /// What a stream has beside its name.
 #[derive(Clone, Copy, Default)]
-struct StreamFacts {
-    category_bytes: u32,
-    category_hash: u64,
-    events: u16,
+pub(super) struct StreamFacts {
+    pub(super) category_bytes: u32,
+    pub(super) category_hash: u64,
+    pub(super) events: u16,
 }
 
 /// Beyond this capacity the buffer of a large commit isn't kept for the next, in bytes.
@@ -62,25 +62,28 @@ const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// Encodes commits, one after another.
 pub(crate) struct BodyEncoder {
-    /// The frame: header and revisions are zero, event checksums are without their place.
-    bytes: Vec<u8>,
-    records: Vec<RecordMark>,
-    streams: NameTable,
-    stream_facts: Vec<StreamFacts>,
-    types: NameTable,
+    /// Begins with the frame. Never shortened, so that growing doesn't write zeros over and over.
+    pub(super) buffer: Vec<u8>,
+    /// Length of the frame.
+    pub(super) frame_bytes: usize,
+    pub(super) records: Vec<RecordMark>,
+    pub(super) streams: NameTable,
+    pub(super) stream_facts: Vec<StreamFacts>,
+    pub(super) types: NameTable,
     /// Tags and correlation ids.
-    keys: NameTable,
+    pub(super) keys: NameTable,
     /// Numbers of the keys of all events, one after another.
-    event_keys: Vec<u32>,
-    body_crc: u32,
-    state: FixedState,
+    pub(super) event_keys: Vec<u32>,
+    pub(super) body_crc: u32,
+    pub(super) state: FixedState,
 }
 
 impl BodyEncoder {
     /// `state` is what the index hashes names with.
     pub(crate) fn new(state: FixedState) -> Self {
         Self {
-            bytes: Vec::new(),
+            buffer: Vec::new(),
+            frame_bytes: 0,
             records: Vec::new(),
             streams: NameTable::default(),
             stream_facts: Vec::new(),
@@ -102,24 +105,29 @@ impl BodyEncoder {
     /// # Errors
     /// `Invalid` or `Limit` for the first thing that the format doesn't allow. The encoder may be used again.
     pub(crate) fn encode(&mut self, writes: &[WriteRef<'_>], segment_bytes: u64) -> Result<(), Error> {
+        if let [WriteRef { stream, events: [event] }] = writes
+            && event.details().is_none_or(|details| details.key_count() == 0)
+        {
+            return self.encode_single(stream, event, segment_bytes);
+        }
         self.clear();
         let records_bytes = self.collect(writes, limits::event_bytes_max(segment_bytes))?;
         let frame_bytes = self.frame_bytes(records_bytes, limits::commit_bytes_max(segment_bytes))?;
-        self.write_names(frame_bytes);
+        self.make_room(frame_bytes);
+        self.write_names();
         self.write_records(writes);
-        self.bytes.resize(frame_bytes, 0);
         self.sum();
         Ok(())
     }
 
     /// The frame, whose header and revisions are zero and whose events have their checksums without a place.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.buffer[..self.frame_bytes]
     }
 
     /// As [`bytes`](Self::bytes), to be completed in place, with the records in it.
     pub(crate) fn parts_mut(&mut self) -> (&mut [u8], &[RecordMark]) {
-        (&mut self.bytes, &self.records)
+        (&mut self.buffer[..self.frame_bytes], &self.records)
     }
 
     /// The body checksum for the header.
@@ -176,10 +184,10 @@ impl BodyEncoder {
     }
 
     fn clear(&mut self) {
-        if self.bytes.capacity() > KEPT_BYTES_MAX {
-            self.bytes = Vec::new();
+        if self.buffer.len() > KEPT_BYTES_MAX {
+            self.buffer = Vec::new();
         }
-        self.bytes.clear();
+        self.frame_bytes = 0;
         self.records.clear();
         self.streams.clear();
         self.stream_facts.clear();
@@ -257,22 +265,14 @@ impl BodyEncoder {
     /// Checks an event, numbers its keys, and returns the length of its record.
     #[inline]
     fn measure(&mut self, event: &NewEvent<'_>) -> Result<u64, Fault> {
-        event.check_fields()?;
-        let (is_uuid, id) = event.event_id().stored();
-        let id_rest = if is_uuid { 0 } else { id.len().saturating_sub(record::ID_INLINE_BYTES) };
-        let time = if event.own_time().is_some() { 8 } else { 0 };
-        let metadata = event.metadata_bytes();
-        if metadata > limits::METADATA_BYTES_MAX {
-            return Err(new::metadata_fault(metadata));
-        }
-        let keys = match event.details() {
+        let unkeyed = unkeyed_length(event)?;
+        match event.details() {
             Some(details) if details.key_count() > 0 => {
                 self.number_keys(event)?;
-                2 + 4 * details.key_count()
+                Ok(unkeyed + 2 + 4 * details.key_count() as u64)
             }
-            _ => 0,
-        };
-        Ok((record::BYTES + id_rest + time + keys + metadata + event.data().len()) as u64)
+            _ => Ok(unkeyed),
+        }
     }
 
     fn number_keys(&mut self, event: &NewEvent<'_>) -> Result<(), Fault> {
@@ -306,70 +306,92 @@ impl BodyEncoder {
         let start = header::BYTES + revisions + 4 * self.name_count() as usize + names_bytes;
         let frame = (start as u64 + records_bytes).next_multiple_of(layout::FRAME_ALIGN as u64);
         if frame > commit_bytes_max {
-            return Err(Error::limit("commit, bytes", commit_bytes_max, frame));
+            return Err(too_large_commit(commit_bytes_max, frame));
         }
         self.records.iter_mut().for_each(|mark| mark.offset += start as u32);
         Ok(frame as usize)
     }
 
+    #[inline]
+    pub(super) fn make_room(&mut self, frame_bytes: usize) {
+        if self.buffer.len() < frame_bytes {
+            self.buffer.resize(frame_bytes.next_power_of_two(), 0);
+        }
+        self.frame_bytes = frame_bytes;
+    }
+
     /// Header and revisions as zeros, then directory and names.
-    fn write_names(&mut self, frame_bytes: usize) {
-        let bytes = &mut self.bytes;
-        bytes.reserve(frame_bytes);
-        bytes.extend_from_slice(&[0; header::BYTES]);
-        bytes.resize(header::BYTES + layout::revisions_bytes(self.streams.len()), 0);
-        let mut base = 0;
+    fn write_names(&mut self) {
+        let mut sink = Sink::new(&mut self.buffer[..self.frame_bytes]);
+        sink.put(&[0; header::BYTES]);
+        sink.zeros(layout::revisions_bytes(self.streams.len()));
         let tables = [&self.streams, &self.types, &self.keys];
+        let mut base = 0;
         for table in tables {
             for Name { kind, end, .. } in table.names() {
-                let entry = u32::from(*kind) << 24 | (base + end);
-                bytes.extend_from_slice(&entry.to_le_bytes());
+                sink.put(&(u32::from(*kind) << 24 | (base + end)).to_le_bytes());
             }
             base += table.text().len() as u32;
         }
-        tables.iter().for_each(|table| bytes.extend_from_slice(table.text()));
+        tables.iter().for_each(|table| sink.put(table.text()));
     }
 
-    /// Second pass: the records, in the places that the first gave them.
+    /// Second pass: the records, in the places that the first gave them, and the padding.
     fn write_records(&mut self, writes: &[WriteRef<'_>]) {
+        let key_base = (self.streams.len() + self.types.len()) as u32;
         let mut event_keys = self.event_keys.as_slice();
         let mut marks = self.records.iter().enumerate();
+        let mut end = 0;
         for event in writes.iter().flat_map(|write| write.events) {
             let Some((number, mark)) = marks.next() else { break };
             let (keys, rest) = event_keys.split_at(event.details().map_or(0, |details| details.key_count()));
             event_keys = rest;
-            let at = self.bytes.len();
-            assert_eq!(at, mark.offset as usize, "a record begins where the first pass placed it");
-            let key_base = (self.streams.len() + self.types.len()) as u32;
-            write_record(&mut self.bytes, event, number as u16, mark, keys, key_base);
+            end = mark.offset as usize + mark.length as usize;
+            let record = &mut self.buffer[mark.offset as usize..end];
+            write_record(record, event, number as u16, mark, keys, key_base);
             let stream = &self.streams.names()[usize::from(mark.stream)];
             let event_type = &self.types.names()[usize::from(mark.event_type)];
             let key_crcs = keys.iter().map(|key| self.keys.names()[*key as usize].crc);
             let init = layout::event_crc_init(mark.length, stream.crc, event_type.crc, key_crcs);
-            let crc = layout::crc(init, &self.bytes[at + record::BACK..]);
-            self.bytes[at + record::CRC..at + record::BACK].copy_from_slice(&crc.to_le_bytes());
+            let crc = layout::crc(init, &record[record::BACK..]);
+            record[record::CRC..record::BACK].copy_from_slice(&crc.to_le_bytes());
         }
+        self.buffer[end..self.frame_bytes].fill(0);
     }
 
     fn sum(&mut self) {
         let directory = header::BYTES + layout::revisions_bytes(self.streams.len());
         let directory_end = directory + 4 * self.name_count() as usize;
-        let mut sum = BodySum::new(&self.bytes[directory..directory_end]);
+        let mut sum = BodySum::new(&self.buffer[directory..directory_end]);
         for table in [&self.streams, &self.types, &self.keys] {
             table.names().iter().for_each(|name| sum.checksum(name.crc));
         }
         for mark in &self.records {
-            sum.checksum(layout::u32_at(&self.bytes, mark.offset as usize + record::CRC));
+            sum.checksum(layout::u32_at(&self.buffer, mark.offset as usize + record::CRC));
         }
         self.body_crc = sum.finish();
     }
 }
 
+/// Checks an event but for its names, and returns the length of its record without keys.
+#[inline]
+pub(super) fn unkeyed_length(event: &NewEvent<'_>) -> Result<u64, Fault> {
+    event.check_fields()?;
+    let (is_uuid, id) = event.event_id().stored();
+    let id_rest = if is_uuid { 0 } else { id.len().saturating_sub(record::ID_INLINE_BYTES) };
+    let time = if event.own_time().is_some() { 8 } else { 0 };
+    let metadata = event.metadata_bytes();
+    if metadata > limits::METADATA_BYTES_MAX {
+        return Err(new::metadata_fault(metadata));
+    }
+    Ok((record::BYTES + id_rest + time + metadata + event.data().len()) as u64)
+}
+
 /// Which event a message is about.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    stream: &'a str,
-    index: usize,
+pub(super) struct Place<'a> {
+    pub(super) stream: &'a str,
+    pub(super) index: usize,
 }
 
 impl fmt::Display for Place<'_> {
@@ -387,6 +409,11 @@ fn bad_event_count(events: usize) -> Error {
 }
 
 #[cold]
-fn too_large(place: Place<'_>, limit: u64, found: u64) -> Error {
+pub(super) fn too_large_commit(limit: u64, found: u64) -> Error {
+    Error::limit("commit, bytes", limit, found)
+}
+
+#[cold]
+pub(super) fn too_large(place: Place<'_>, limit: u64, found: u64) -> Error {
     Error::limit(format!("{place}: event record, bytes"), limit, found)
 }

@@ -3,6 +3,7 @@
 //! They hold for whatever is written: by an append, or read from a CloudEvents line.
 
 use crate::{Error, limits};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What is wrong with one value.
@@ -16,7 +17,7 @@ pub(crate) struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     /// What the value must be.
-    Must(&'static str),
+    Must(Cow<'static, str>),
     /// The most bytes or pieces that it may have, and what it has.
     Most { unit: &'static str, limit: u64, found: u64 },
 }
@@ -27,8 +28,8 @@ const SHOWN_CHARS: usize = 64;
 impl Fault {
     /// `field` must be `rule` and isn't.
     #[cold]
-    pub(crate) fn new(field: impl Into<String>, value: &str, rule: &'static str) -> Self {
-        Self { field: field.into(), value: shown(value), rule: Rule::Must(rule) }
+    pub(crate) fn new(field: impl Into<String>, value: &str, rule: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), value: shown(value), rule: Rule::Must(rule.into()) }
     }
 
     /// `field` may have `limit` of `unit` and has `found`.
@@ -104,10 +105,24 @@ pub(crate) fn text_or_empty(field: &str, value: &str) -> Result<(), Fault> {
 #[inline]
 fn is_plain(value: &str) -> bool {
     // Every byte of printable ASCII passes; anything else is looked at by character.
-    value.bytes().all(|byte| matches!(byte, 0x20..0x7F)) || value.chars().all(is_plain_char)
+    let (words, rest) = value.as_bytes().as_chunks::<8>();
+    let is_printable = words.iter().all(|word| are_printable(u64::from_le_bytes(*word)))
+        && rest.iter().all(|byte| matches!(byte, 0x20..0x7F));
+    is_printable || value.chars().all(is_plain_char)
 }
 
-fn is_plain_char(c: char) -> bool {
+/// Whether each of eight bytes is printable ASCII.
+#[inline]
+fn are_printable(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // Without a high bit, adding 1 sets it for 0x7F alone, and adding 0x60 for 0x20 and above.
+    let is_ascii = word & HIGH == 0;
+    let word = word & !HIGH;
+    is_ascii && (word + EACH) & HIGH == 0 && (word + 0x60 * EACH) & HIGH == HIGH
+}
+
+pub(super) fn is_plain_char(c: char) -> bool {
     let code = u32::from(c);
     !c.is_control() && code & 0xFFFE != 0xFFFE && !(0xFDD0..=0xFDEF).contains(&code)
 }

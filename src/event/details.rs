@@ -3,6 +3,7 @@
 
 use super::check::{self, Fault};
 use super::metadata::tag;
+use super::record::Sink;
 use super::{EventId, ExtensionValue};
 use crate::limits;
 use std::borrow::Cow;
@@ -89,8 +90,8 @@ impl<'a> Details<'a> {
     }
 
     /// Writes the metadata list; its length fits in 16 bits.
-    pub(crate) fn write_metadata(&self, schema_version: Option<u32>, out: &mut Vec<u8>) {
-        let text = |tag: u8, field: &Option<Text<'_>>, out: &mut Vec<u8>| {
+    pub(crate) fn write_metadata(&self, schema_version: Option<u32>, out: &mut Sink<'_>) {
+        let text = |tag: u8, field: &Option<Text<'_>>, out: &mut Sink<'_>| {
             if let Some(text) = field {
                 write_field(tag, &[text.as_bytes()], out);
             }
@@ -146,7 +147,7 @@ impl<'a> Details<'a> {
 }
 
 /// The metadata of an event whose only field is its schema version, or none.
-pub(crate) fn write_schema_version(schema_version: Option<u32>, out: &mut Vec<u8>) {
+pub(crate) fn write_schema_version(schema_version: Option<u32>, out: &mut Sink<'_>) {
     if let Some(version) = schema_version {
         write_field(tag::SCHEMA_VERSION, &[&version.to_le_bytes()], out);
     }
@@ -157,12 +158,12 @@ pub(crate) fn schema_version_bytes(schema_version: Option<u32>) -> usize {
     schema_version.map_or(0, |_| FIELD_HEAD_BYTES + size_of::<u32>())
 }
 
-fn write_field(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
+fn write_field(tag: u8, parts: &[&[u8]], out: &mut Sink<'_>) {
     let bytes: usize = parts.iter().map(|part| part.len()).sum();
     debug_assert!(bytes <= limits::METADATA_BYTES_MAX, "the length of all metadata was checked");
-    out.push(tag);
-    out.extend_from_slice(&(bytes as u16).to_le_bytes());
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    out.put(&[tag]);
+    out.put(&(bytes as u16).to_le_bytes());
+    parts.iter().for_each(|part| out.put(part));
 }
 
 /// An event's id, or one that it points at.

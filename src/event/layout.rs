@@ -182,7 +182,7 @@ pub(crate) fn mask(seed: u32, offset: u32) -> u32 {
 /// The body checksum, fed in the order of the format: directory, name checksums, items, event checksums.
 pub(crate) struct BodySum {
     hasher: Hasher,
-    /// Checksums that were not hashed yet: one by one they would cost more than together.
+    /// Words that were not hashed yet: one by one they would cost more than together.
     held: [u8; 64],
     held_bytes: usize,
 }
@@ -190,9 +190,15 @@ pub(crate) struct BodySum {
 impl BodySum {
     #[inline]
     pub(crate) fn new(directory: &[u8]) -> Self {
-        let mut hasher = Hasher::new_with_initial(0);
-        hasher.update(directory);
-        Self { hasher, held: [0; 64], held_bytes: 0 }
+        let mut sum = Self { hasher: Hasher::new_with_initial(0), held: [0; 64], held_bytes: 0 };
+        match sum.held.get_mut(..directory.len()) {
+            Some(held) if directory.len().is_multiple_of(4) => {
+                held.copy_from_slice(directory);
+                sum.held_bytes = directory.len();
+            }
+            _ => sum.hasher.update(directory),
+        }
+        sum
     }
 
     /// A checksum, of a name or of an event without its place.

@@ -3,6 +3,8 @@
 
 pub(crate) mod body;
 mod check;
+#[cfg(feature = "json")]
+pub mod cloudevents;
 mod codec;
 pub(crate) mod commit;
 mod content;
@@ -17,11 +19,13 @@ pub(crate) mod names;
 mod new;
 mod record;
 mod recorded;
+mod single;
 mod typed;
 
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::{BINCODE_BYTES_MAX, Bincode, Codec, CodecError};
+pub(crate) use commit::CommitRef;
 pub use event_ref::EventRef;
 pub use extension::ExtensionValue;
 pub use id::{EventId, EventIdRef};

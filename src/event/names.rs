@@ -48,6 +48,8 @@ pub(crate) struct NameTable {
 }
 
 impl NameTable {
+    /// Forgets the names.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.names.clear();
@@ -79,12 +81,26 @@ impl NameTable {
         let number = self.names.len() as u32;
         let start = self.text.len() as u32;
         self.text.extend_from_slice(name);
-        let (end, crc, hash) = (self.text.len() as u32, layout::name_crc(name), name_hash(state, name));
+        let end = self.text.len() as u32;
+        let (crc, hash) = (layout::name_crc(name), name_hash(state, name));
         self.names.push(Name { kind, start, end, crc, hash });
         if self.names.len() > LINEAR_NAMES {
             self.tabulate();
         }
         number
+    }
+
+    /// Whether this name is the only one.
+    #[inline]
+    pub(crate) fn is_only(&self, kind: u8, name: &[u8]) -> bool {
+        matches!(&self.names[..], [known] if known.kind == kind) && self.text == name
+    }
+
+    /// Forgets all other names.
+    #[inline]
+    pub(crate) fn set_only(&mut self, state: &FixedState, kind: u8, name: &[u8]) {
+        self.clear();
+        self.add(state, kind, name);
     }
 
     fn tabulate(&mut self) {

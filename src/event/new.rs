@@ -3,6 +3,7 @@
 use super::check::{self, Fault};
 use super::details::{self, Details, Text};
 use super::fresh::fresh_id;
+use super::record::Sink;
 use super::{EventId, EventIdRef, ExtensionValue, content};
 use crate::{Error, limits};
 use std::borrow::Cow;
@@ -198,6 +199,15 @@ impl<'a> NewEvent<'a> {
         }
     }
 
+    /// All extensions at once; no name stands twice among them.
+    #[must_use]
+    pub(crate) fn extensions(mut self, extensions: Vec<(Text<'a>, ExtensionValue<'a>)>) -> Self {
+        if !extensions.is_empty() {
+            self.details_mut().extensions = extensions;
+        }
+        self
+    }
+
     /// The data.
     #[inline]
     pub fn data(&self) -> &[u8] {
@@ -280,7 +290,7 @@ impl<'a> NewEvent<'a> {
     }
 
     /// Writes the metadata list.
-    pub(crate) fn write_metadata(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_metadata(&self, out: &mut Sink<'_>) {
         match &self.details {
             Some(details) => details.write_metadata(self.schema_version, out),
             None => details::write_schema_version(self.schema_version, out),

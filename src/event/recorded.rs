@@ -101,10 +101,6 @@ impl RecordedEvent {
     }
 
     /// The event, borrowed.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "`AsRef` can only lend a reference, and an `EventRef` is none"
-    )]
     #[inline]
     pub fn as_ref(&self) -> EventRef<'_> {
         CommitRef::new(&self.frame).event_at(self.at)

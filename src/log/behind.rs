@@ -1,7 +1,7 @@
 //! What stands behind a place in the log: evidence of what was synced, never content.
 
 use super::blocks::{BLOCK_BYTES, SEAL_AT, Seal, StoreFile};
-use super::geometry::{FRAMES_AT, segment_path};
+use super::geometry::{FRAME_ALIGN, FRAMES_AT, Seed, segment_path};
 use super::recover::Listing;
 use super::scan::Frames;
 use super::segment::Segment;
@@ -35,6 +35,7 @@ pub(crate) fn look_behind(
         let from = if *number == segment { offset.max(FRAMES_AT) } else { FRAMES_AT };
         if entry.bytes != geometry.segment_bytes() {
             behind.bytes += entry.bytes;
+            behind.in_part(medium, store, *number, from)?;
             continue;
         }
         let (segment, writer) = Segment::open(medium, &store.id, *number, Access::Read)?;
@@ -47,12 +48,28 @@ pub(crate) fn look_behind(
         let bytes = writer.bytes(FRAMES_AT, geometry.segment_bytes());
         let frames = Frames { bytes, seed: segment.seed, geometry };
         behind.bytes += frames.tail_bytes(from);
-        let mut at = from.max(data & !7);
-        while let Some((found, header)) = frames.later_header(at) {
-            behind.synced = behind.synced.max(header.synced);
-            behind.commits += 1;
-            at = found + 8;
-        }
+        behind.headers(&frames, from.max(data & !7));
     }
     Ok(behind)
+}
+
+impl Behind {
+    fn headers(&mut self, frames: &Frames<'_>, mut at: u64) {
+        while let Some((found, header)) = frames.later_header(at) {
+            self.synced = self.synced.max(header.synced);
+            self.commits += 1;
+            at = found + FRAME_ALIGN;
+        }
+    }
+
+    /// A file of another length than a segment has: cut short, it still testifies.
+    fn in_part(&mut self, medium: &Medium, store: &StoreFile, number: u64, from: u64) -> Result<(), Error> {
+        let (path, geometry) = (segment_path(number), store.geometry);
+        let read = medium.files.read(&path, geometry.segment_bytes() as usize);
+        let bytes = read.map_err(|error| Error::io("reading", Path::new(&path), error))?;
+        if let Some(bytes) = bytes.get(FRAMES_AT as usize..) {
+            self.headers(&Frames { bytes, seed: Seed::new(&store.id, number), geometry }, from);
+        }
+        Ok(())
+    }
 }

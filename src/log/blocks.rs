@@ -196,6 +196,11 @@ pub(crate) fn check_segment_header(
     Ok(read_only)
 }
 
+/// Whether a segment header is one that somebody wrote and nothing has damaged, whatever store it is of.
+pub(crate) fn is_whole_segment_header(head: &[u8]) -> bool {
+    head.get(..BLOCK_BYTES).is_some_and(|block| check(block, SEGMENT_MAGIC, CRC_AT).is_ok())
+}
+
 /// Says that a segment is full, and that everything in it is synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {

@@ -5,7 +5,7 @@ use super::frame::{Fault, Header};
 use super::geometry::Seed;
 use crate::event::commit::CommitRef;
 use crate::event::layout::{self, header, kind, record, u8_at, u16_at, u32_at};
-use crate::event::metadata;
+use crate::event::metadata::{self, MetadataError};
 
 /// Checks whole frames. Keeps its tables between frames, so that checking many allocates nothing.
 #[derive(Default)]
@@ -176,7 +176,7 @@ impl Checker {
             return wrong(record::TYPE, "the number of a type", u64::from(of_type));
         }
         for key in record_keys(bytes, at)? {
-            if !matches!(commit.name(key).0, kind::TAG | kind::CORRELATION_TEXT | kind::CORRELATION_UUID) {
+            if matches!(commit.name(key).0, kind::STREAM | kind::TYPE) {
                 return wrong(record::BYTES, "the number of a tag or correlation id", u64::from(key));
             }
         }
@@ -271,7 +271,10 @@ fn check_parts(bytes: &[u8], at: usize) -> Result<(), Fault> {
     if flags & record::FLAG_UUID == 0 {
         check_text_id(bytes, at)?;
     }
-    metadata::validate(list).map_err(|why| Fault::new("event", at + metadata_at, "metadata", why))
+    metadata::validate(list).map_err(|why| match why {
+        MetadataError::Unknown(_) => Fault::later(at + metadata_at, why.to_string()),
+        MetadataError::Malformed(_) => Fault::new("event", at + metadata_at, "metadata", why),
+    })
 }
 
 fn check_text_id(bytes: &[u8], at: usize) -> Result<(), Fault> {

@@ -171,6 +171,7 @@ impl WriteSide {
     pub(crate) fn close(&self) -> Result<(), Error> {
         self.begin_close();
         let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        self.window.wait();
         let synced = self.sync_all();
         let result = synced.and_then(|()| {
             let tidied = self.give_back();

@@ -8,6 +8,7 @@ mod blocks;
 mod check;
 mod frame;
 mod geometry;
+mod headers;
 mod inspect;
 #[allow(clippy::module_inception, reason = "the log itself, among its parts")]
 mod log;

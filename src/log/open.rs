@@ -83,12 +83,21 @@ fn open_to_write(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<
     };
     check_options(how, &store)?;
     if store.read_only {
-        return Err(Error::unsupported("the store has features that only later versions may write with"));
+        return Err(only_later("store file"));
     }
-    create_log_dir(medium)?;
-    let (watermark, mark) = Watermark::open(medium, &store.id)?;
+    // Nothing is changed before everything has been looked at.
+    let mark = watermark::read_mark(medium, &store.id)?;
     let found = recover::recover(medium, &store, mark, each)?;
+    if found.read_only {
+        return Err(only_later("log"));
+    }
+    let watermark = Watermark::open(medium, &store.id)?;
+    create_log_dir(medium)?;
     finish(medium, how, &store, lock, watermark, found)
+}
+
+fn only_later(what: &str) -> Error {
+    Error::unsupported(format!("the {what} has features that only later versions may write with"))
 }
 
 fn finish(

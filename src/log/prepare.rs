@@ -6,6 +6,7 @@ use super::log::WriteSide;
 use super::segment::{FIRST_WINDOW_BYTES, STEP_BYTES, Segment};
 use crate::error::Error;
 use crate::medium::{Job, Medium};
+use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -23,6 +24,8 @@ pub(crate) struct Window {
     scheduled: AtomicBool,
     next_ready: AtomicBool,
     segment_bytes: u64,
+    /// Held while files are made, so that closing can wait for it: whoever is let in next has the folder alone.
+    working: Mutex<()>,
 }
 
 impl Window {
@@ -33,7 +36,13 @@ impl Window {
             scheduled: AtomicBool::new(false),
             next_ready: AtomicBool::new(false),
             segment_bytes,
+            working: Mutex::new(()),
         }
+    }
+
+    /// Waits until no job is at work on the files.
+    pub(super) fn wait(&self) {
+        drop(self.working.lock());
     }
 
     /// Whether less than half of the window is left.
@@ -119,12 +128,13 @@ pub(super) struct PrepareJob(pub(super) Weak<WriteSide>);
 impl Job for PrepareJob {
     fn step(&self) -> Option<Duration> {
         let side = self.0.upgrade()?;
-        let prepared = side.prepare();
-        side.window.scheduled.store(false, Ordering::Release);
-        if prepared.is_err() {
+        let working = side.window.working.lock();
+        if side.prepare().is_err() {
             // A leftover would be in the way of the next try.
             let _ = side.medium.files.remove(NEXT_PATH);
         }
+        side.window.scheduled.store(false, Ordering::Release);
+        drop(working);
         None
     }
 }

@@ -3,11 +3,12 @@
 //! A bad frame that anything later calls synced was acknowledged: it is refused with its place. One that nobody calls
 //! synced is what a crash left: the log ends before it. Changes nothing; see `reopen` for what a writing open does next.
 
-use super::behind::{Behind, look_behind};
+use super::behind::Behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::Fault;
 use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Place, segment_number, segment_path};
+use super::headers;
 use super::prepare::NEXT_NAME;
 use super::report::{RecoveryReport, TailCut};
 use super::scan::{Chain, Frames, Stop};
@@ -16,8 +17,10 @@ use super::watermark::Mark;
 use super::writer::Writable;
 use crate::error::{Corruption, Error};
 use crate::event::commit::CommitRef;
-use crate::medium::{Access, Entry, Medium, bug};
+use crate::medium::{Access, Entry, Medium, RegionWriter, bug};
 use std::path::Path;
+
+mod refusal;
 
 /// Takes each commit of the log, in order, with the place of its frame.
 pub(crate) type Each<'e> = dyn FnMut(CommitRef<'_>, Place) -> Result<(), Fault> + 'e;
@@ -39,6 +42,8 @@ pub(crate) struct Recovered {
     pub(crate) sealed_end: bool,
     /// Files behind the end.
     pub(crate) surplus: Vec<String>,
+    /// A segment has a feature that only a later program may write with.
+    pub(crate) read_only: bool,
     pub(crate) report: RecoveryReport,
 }
 
@@ -109,6 +114,7 @@ pub(crate) fn recover(
     loop {
         let listing = list(medium)?;
         listing.check()?;
+        walk.read_only = headers::check(medium, store, &listing)?;
         let (number, why) = walk.run(&listing, each)?;
         match walk.refusal(&listing, number, &why)? {
             Ok(behind) => return walk.finish(&listing, number, &why, &behind),
@@ -134,6 +140,7 @@ struct Walk<'m> {
     unsealed: Vec<(u64, Seal)>,
     /// First position behind the segment that was walked last, as its seal says.
     sealed: Option<u64>,
+    read_only: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -158,11 +165,17 @@ impl<'m> Walk<'m> {
             witness: mark.synced,
             unsealed: Vec::new(),
             sealed: None,
+            read_only: false,
         }
     }
 
     fn geometry(&self) -> Geometry {
         self.store.geometry
+    }
+
+    fn frames<'b>(&self, segment: &Segment, writer: &'b RegionWriter) -> Frames<'b> {
+        let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
+        Frames { bytes, seed: segment.seed, geometry: self.geometry() }
     }
 
     /// Goes on to the end of the log. Returns the segment that it ends in, and why there.
@@ -227,8 +240,9 @@ impl<'m> Walk<'m> {
         let seal = Seal::decode(&sector, segment.seed).ok().flatten();
         self.sealed = seal.map(|seal| seal.next);
         let Some(seal) = seal else { return Ok(()) };
-        self.witness = self.witness.max(seal.next - 1);
-        self.testified = self.testified.max(seal.next - 1);
+        let sealed = seal.next.saturating_sub(1);
+        self.witness = self.witness.max(sealed);
+        self.testified = self.testified.max(sealed);
         if seal.next <= self.chain.next && seal.end != end {
             let (file, number) = (segment_path(segment.number), Some(segment.number));
             let (expected, found) =
@@ -241,9 +255,7 @@ impl<'m> Walk<'m> {
     /// Whether the first frame of the segment is the next one of the chain.
     fn continues_in(&mut self, number: u64, entry: &Entry) -> bool {
         let Ok(Ok((segment, writer))) = self.open(number, entry) else { return false };
-        let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
-        let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-        frames.header(FRAMES_AT).is_ok_and(|header| {
+        self.frames(&segment, &writer).header(FRAMES_AT).is_ok_and(|header| {
             header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok())
         })
     }
@@ -253,7 +265,11 @@ impl<'m> Walk<'m> {
         let end = self.spans.last().map_or(FRAMES_AT, |span| span.end);
         if let Some(next) = self.sealed.take() {
             let holds = next == self.chain.next;
-            return if holds { Ok(()) } else { Err(self.refused(number, end, &Stop::Zeros, next - 1)) };
+            return if holds {
+                Ok(())
+            } else {
+                Err(self.refused(number, end, &Stop::Zeros, next.saturating_sub(1)))
+            };
         }
         if let Some(epoch) = self.chain.epoch {
             self.unsealed.push((number, Seal { next: self.chain.next, end, epoch }));
@@ -267,26 +283,6 @@ impl<'m> Walk<'m> {
             Some(span) if stopped < self.segments.len() as u64 => (self.segments.len() as u64 - 1, span.end),
             _ => (stopped, 0),
         }
-    }
-
-    /// What stands behind the end; or the error, if something acknowledged should.
-    fn refusal(&self, listing: &Listing, stopped: u64, why: &Stop) -> Result<Result<Behind, Error>, Error> {
-        let (segment, offset) = self.end(stopped);
-        if let Stop::Unsupported(feature) = why {
-            return Err(Error::unsupported(format!(
-                "{feature} in {} at byte {offset}",
-                segment_path(segment)
-            )));
-        }
-        let behind = look_behind(self.medium, self.store, listing, segment, offset)?;
-        let witness = behind.synced.max(behind.sealed).max(self.witness);
-        if witness < self.chain.next || bug!(self.medium, ignore_witnesses) {
-            return Ok(Ok(behind));
-        }
-        Ok(Err(match self.blame(listing, segment, why)? {
-            Some((segment, offset, fault)) => self.refused(segment, offset, &Stop::Bad(fault), witness),
-            None => self.refused(segment, offset, why, witness),
-        }))
     }
 
     fn finish(
@@ -328,46 +324,11 @@ impl<'m> Walk<'m> {
             unsealed: self.unsealed,
             sealed_end: self.sealed.is_some(),
             surplus,
+            read_only: self.read_only,
             report,
             ends: self.spans.iter().map(|span| span.end).collect(),
             segments: self.segments,
         })
-    }
-
-    /// Where the next frame is missing: if a segment just ends, in the one after it.
-    fn blame(&self, listing: &Listing, segment: u64, why: &Stop) -> Result<Option<(u64, u64, Fault)>, Error> {
-        let next = segment + 1;
-        if matches!(why, Stop::Bad(_)) || self.segments.is_empty() || listing.from(next).next().is_none() {
-            return Ok(None);
-        }
-        let Some(entry) = listing.get(next) else {
-            return Ok(Some((next, 0, Fault::new("segment", 0, "the file", "none"))));
-        };
-        let (segment, writer) = match self.open(next, entry)? {
-            Ok(opened) => opened,
-            Err(fault) => return Ok(Some((next, 0, header_fault(fault)))),
-        };
-        let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
-        let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
-        let fault = match frames.header(FRAMES_AT) {
-            Ok(None) => None,
-            Ok(Some(header)) => self.chain.admit(&header, false).err(),
-            Err(fault) => Some(fault),
-        };
-        Ok(fault.map(|fault| (next, FRAMES_AT, fault)))
-    }
-
-    fn refused(&self, segment: u64, offset: u64, why: &Stop, witness: u64) -> Error {
-        let file = segment_path(segment);
-        let next = self.chain.next;
-        let said = format!("position {next}, which was acknowledged (synced up to {witness})");
-        let (what, at, expected, found) = match why {
-            Stop::Bad(fault) => {
-                (fault.what, fault.at as u64, format!("{} for {said}", fault.expected), fault.found.clone())
-            }
-            _ => ("frame", 0, said, "the end of the data".to_owned()),
-        };
-        Error::corrupt(Corruption::new(what, file, Some(segment), offset + at, expected, found))
     }
 
     /// Place of the first frame whose events come after `position`.
@@ -377,8 +338,7 @@ impl<'m> Walk<'m> {
         }
         let index = self.spans.partition_point(|span| span.first <= position + 1).checked_sub(1)?;
         let (segment, writer) = &self.segments[index];
-        let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
-        let frames = Frames { bytes, seed: segment.seed, geometry: self.geometry() };
+        let frames = self.frames(segment, writer);
         frames.find(self.spans[index].end, position + 1).map(|offset| (segment.number, offset))
     }
 

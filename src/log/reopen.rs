@@ -107,6 +107,10 @@ fn rewrite(medium: &Medium, store: &StoreFile, found: &mut Recovered) -> Result<
         let cut = (number == last).then_some(end);
         let done = rewrite_one(medium, store, &mut opened, (from, to), cut);
         done.map_err(|error| Error::io("writing again segment", Path::new(&segment_path(number)), error))?;
+        if number < last {
+            // Nothing in it is written or synced again.
+            opened.0.region.release();
+        }
         found.segments[index] = opened;
     }
     for (number, seal) in &found.unsealed {

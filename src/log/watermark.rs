@@ -92,8 +92,8 @@ pub(crate) struct Watermark {
 }
 
 impl Watermark {
-    /// Opens the file, or makes it. A header that is damaged is written again; the mark is read before.
-    pub(crate) fn open(medium: &Medium, store: &StoreId) -> Result<(Self, Option<Mark>), Error> {
+    /// Opens the file, or makes it. A header that is damaged is written again; its marks stay.
+    pub(crate) fn open(medium: &Medium, store: &StoreId) -> Result<Self, Error> {
         let failed = |error| Error::io("opening", Path::new(WATERMARK_FILE), error);
         let files = &medium.files;
         let bytes = match files.found(WATERMARK_FILE).map_err(failed)? {
@@ -103,6 +103,10 @@ impl Watermark {
         let header = blocks::check_watermark_header(&bytes, store);
         if let Err(fault @ blocks::BlockFault::Later(_)) = header {
             return Err(fault.into_error("watermark file", WATERMARK_FILE, None));
+        }
+        if matches!(header, Ok(true)) {
+            let what = "the watermark file has features that only later versions may write with";
+            return Err(Error::unsupported(what));
         }
         let found = newest_mark(&bytes, store);
         let whole = bytes.len() as u64 == WATERMARK_BYTES;
@@ -123,8 +127,7 @@ impl Watermark {
         let alive = files.mark_writer(WATERMARK_FILE).map_err(failed)?;
         let cheap = files.write_mode() != WriteMode::Positioned;
         let sequence = Mutex::new(found.map_or(0, |(sequence, _)| sequence));
-        let file = Self { region, store: *store, cheap, sequence, alive: Mutex::new(Some(alive)) };
-        Ok((file, found.map(|(_, mark)| mark)))
+        Ok(Self { region, store: *store, cheap, sequence, alive: Mutex::new(Some(alive)) })
     }
 
     /// The mark is of this open from here on; readers of other processes may trust the live words.

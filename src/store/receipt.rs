@@ -25,6 +25,10 @@ impl Name {
         }
     }
 
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.as_bytes() == name.as_bytes()
+    }
+
     fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Inline(len, bytes) => &bytes[..usize::from(*len)],
@@ -67,9 +71,7 @@ impl Receipt {
     /// Revision of the last event in a stream of the append; `None` if it has none in that stream.
     pub fn revision_of(&self, stream: &str) -> Option<Revision> {
         let all = std::iter::once(&self.first).chain(&self.more);
-        all.filter(|(name, _)| name.as_bytes() == stream.as_bytes())
-            .map(|(_, revision)| *revision)
-            .next_back()
+        all.filter(|(name, _)| name.is(stream)).map(|(_, revision)| *revision).next_back()
     }
 
     /// The events were there already, in this place: nothing was added.

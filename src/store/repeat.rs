@@ -22,11 +22,15 @@ pub(super) fn find(
     let table = core.log.table();
     let commit = core.event_at(&table, place).commit();
     let mut last = Position::START;
-    let mut streams = Vec::with_capacity(writes.len());
+    let mut streams: Vec<(Name, Revision)> = Vec::with_capacity(writes.len());
     for write in writes {
         let end = stands_in(commit, write)?;
         last = last.max(end.position());
-        streams.push((Name::new(write.stream), end.revision()));
+        // As in the first receipt, a stream stands once, with its last event.
+        match streams.iter_mut().find(|(name, _)| name.is(write.stream)) {
+            Some((_, revision)) => *revision = end.revision().max(*revision),
+            None => streams.push((Name::new(write.stream), end.revision())),
+        }
     }
     let first = streams.remove(0);
     Some((Receipt::new(last, true, first, streams), commit.last_position().0))

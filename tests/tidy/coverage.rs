@@ -3,38 +3,66 @@
 
 use crate::source::{Findings, Source, identifier, is_word_byte, places};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// One test: its name, and the numbers that the comments of its file name.
+/// One test function.
 struct Test<'a> {
     name: &'a str,
     source: &'a Source,
+    /// What the comment right above it covers.
+    covers: Vec<String>,
 }
 
 /// The test functions of the tree, those within `proptest!` too.
 fn tests(sources: &[Source]) -> Vec<Test<'_>> {
     let mut tests = Vec::new();
-    for source in sources {
+    for source in sources.iter().filter(|source| !source.path.starts_with("tests/tidy")) {
         for at in places(&source.code, "#[test]") {
             if let Some(function) = source.code[at..].find("fn ") {
-                tests.push(Test { name: identifier(&source.code[at + function + 3..]), source });
+                let name = identifier(&source.code[at + function + 3..]);
+                tests.push(Test {
+                    name,
+                    source,
+                    covers: numbers(source, comment_above(&source.text, at)..at),
+                });
             }
         }
     }
     tests
 }
 
-/// Numbers such as `F17` in the comments of a file.
-fn numbers(source: &Source) -> Vec<String> {
+/// Where the comment begins that stands right above the line of a byte.
+fn comment_above(text: &str, at: usize) -> usize {
+    let mut from = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    for line in text[..from].split_inclusive('\n').rev() {
+        if !line.trim_start().starts_with("//") {
+            break;
+        }
+        from -= line.len();
+    }
+    from
+}
+
+/// Numbers such as `F17` in the comments of a part of a file.
+fn numbers(source: &Source, part: Range<usize>) -> Vec<String> {
     let mut numbers = Vec::new();
     for letter in ["D", "F"] {
-        for at in places(&source.text, letter).filter(|&at| source.code.as_bytes()[at] == b' ') {
+        for at in places(&source.text, letter).filter(|at| part.contains(at)) {
             let digits = identifier(&source.text[at + 1..]);
-            if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let in_comment = source.code.as_bytes()[at] == b' ' && !is_in_literal(source, at);
+            if in_comment && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
                 numbers.push(format!("{letter}{digits}"));
             }
         }
     }
     numbers
+}
+
+/// Whether a blanked byte stands in a literal: no comment begins before it on its line.
+fn is_in_literal(source: &Source, at: usize) -> bool {
+    let from = source.text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let comment = source.text[from..at].find("//").map(|place| source.code.as_bytes()[from + place] == b' ');
+    comment != Some(true)
 }
 
 /// The rows of a page whose first cell is a number: number and last cell.
@@ -69,29 +97,38 @@ pub(crate) fn check(page: &str, sources: &[Source], last: &[(char, usize)]) -> F
                 "docs/testing.md: {number} names no test: `name`, `not yet` or `none: reason`"
             ));
         }
-        for name in names {
-            let mut homes = tests.iter().filter(|test| test.name == name).peekable();
+        for name in &names {
+            let mut homes = tests.iter().filter(|test| test.name == *name).peekable();
             if homes.peek().is_none() {
                 findings.push(format!("docs/testing.md: {number} names `{name}`, which is no test"));
-            } else if !homes.any(|test| numbers(test.source).iter().any(|other| other == number)) {
+            } else if !homes.any(|test| all_numbers(test.source).iter().any(|other| other == number)) {
                 findings.push(format!(
                     "docs/testing.md: the file of `{name}` doesn't say that it covers {number}"
                 ));
             }
         }
+        let covering = tests.iter().filter(|test| test.covers.iter().any(|other| other == number));
+        for test in covering.filter(|test| !names.contains(&test.name)) {
+            findings.push(format!("docs/testing.md: {number} doesn't name `{}`, which covers it", test.name));
+        }
     }
     let cells: BTreeMap<_, _> = rows.into_iter().collect();
-    for source in
-        sources.iter().filter(|source| source.live.is_empty() && !source.path.starts_with("tests/tidy"))
-    {
-        for number in numbers(source) {
-            if !cells.get(number.as_str()).is_some_and(|cell| cell.contains('`')) {
-                findings
-                    .push(format!("{}: covers {number}, docs/testing.md has no test for it", source.path));
+    let homes: BTreeMap<_, _> = tests.iter().map(|test| (&test.source.path, test.source)).collect();
+    for (path, source) in homes {
+        for number in all_numbers(source) {
+            let covered = cells.get(number.as_str()).is_some_and(|cell| cell.contains('`'));
+            if !covered && source.live.is_empty() {
+                findings.push(format!("{path}: names {number}, and docs/testing.md has no test for it"));
             }
         }
     }
+    findings.sort();
+    findings.dedup();
     findings
+}
+
+fn all_numbers(source: &Source) -> Vec<String> {
+    numbers(source, 0..source.text.len())
 }
 
 /// Variables of the environment that the code names and the page doesn't. Those with `_CHILD` in their name are between
@@ -119,15 +156,10 @@ mod tests {
     const LAST: &[(char, usize)] = &[('D', 1), ('F', 2)];
 
     fn count(page: &str) -> usize {
-        let covers = Source::new(
-            "tests/crash.rs",
-            "// F1, D1\n#[test]\nfn cut() {}\nproptest! {\n    #[test]\n    fn random(x in 0..1u8) {}\n}\n",
-        );
-        let other = Source::new(
-            "src/log/a.rs",
-            "// F2 is met elsewhere.\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn other() {}\n}\nfn cut_off() {}\n",
-        );
-        check(page, &[covers, other], LAST).len()
+        let covers = "//! Covers F1.\n\n/// Cuts it off. D1\n#[test]\nfn cut() {}\nproptest! {\n    #[test]\n    fn random(x in 0..1u8) { \"F2\" }\n}\n";
+        let other = "// F2 is met elsewhere.\n#[cfg(test)]\nmod tests {\n    #[test]\n    fn other() {}\n}\nfn cut_off() {}\n";
+        let sources = [Source::new("tests/crash.rs", covers), Source::new("src/log/a.rs", other)];
+        check(page, &sources, LAST).len()
     }
 
     #[test]
@@ -141,7 +173,12 @@ mod tests {
             1,
             "a test whose file doesn't name the number"
         );
-        assert_eq!(count(&good.replace("`cut`, `random`", "not yet")), 1, "a test that covers it is there");
+        assert_eq!(
+            count(&good.replace("a | `cut`", "a | `random`")),
+            1,
+            "a test that covers it, and isn't named"
+        );
+        assert_eq!(count(&good.replace("`cut`, `random`", "not yet")), 1, "a file that names it");
         assert_eq!(count(&good.replace("not yet", "soon")), 1);
         assert_eq!(count(&good.replace("| F2 | c | not yet |\n", "")), 1, "a row is missing");
         assert!(count(&good.replace("F2", "F1")) > 0, "a row stands twice");

@@ -7,8 +7,8 @@ use crate::output::Out;
 
 pub(crate) fn run(_global: &Global, args: &Inspect) -> Result<(), Failure> {
     let mut out = Out::new();
-    for frame in orchestrix::inspect::segment(&args.segment)? {
-        out.line(frame?)?;
+    for part in orchestrix::inspect_segment(&args.segment)? {
+        out.line(part)?;
     }
     out.finish()
 }

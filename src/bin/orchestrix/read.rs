@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &Read) -> Result<(), Failure> {
             continue;
         }
         line.clear();
-        cloudevents::write_json(event, &mut line)?;
+        cloudevents::to_json_line(event, &mut line);
         line.push(b'\n');
         out.bytes(&line)?;
         left -= 1;

@@ -4,7 +4,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::open;
 use crate::output::{Out, grouped};
-use orchestrix::Stats;
+use orchestrix::{Stats, WriteMode};
 use serde_json::json;
 
 pub(crate) fn run(global: &Global) -> Result<(), Failure> {
@@ -27,7 +27,8 @@ fn json(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
         "first_position": stats.first_position.0,
         "last_position": stats.last_position.0,
         "synced_position": stats.synced_position.0,
-        "write_mode": stats.write_mode.to_string(),
+        "segment_bytes": stats.segment_bytes,
+        "write_mode": mode(stats.write_mode),
     }))
 }
 
@@ -36,6 +37,7 @@ fn text(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
         ("events", stats.events),
         ("streams", stats.streams),
         ("segments", stats.segments),
+        ("segment bytes", stats.segment_bytes),
         ("bytes on disk", stats.bytes_on_disk),
         ("first position", stats.first_position.0),
         ("last position", stats.last_position.0),
@@ -43,5 +45,14 @@ fn text(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
     ] {
         out.line(format_args!("{name:16} {:>16}", grouped(number)))?;
     }
-    out.line(format_args!("{:16} {:>16}", "write mode", stats.write_mode.to_string()))
+    out.line(format_args!("{:16} {:>16}", "write mode", mode(stats.write_mode)))
+}
+
+fn mode(mode: WriteMode) -> &'static str {
+    match mode {
+        WriteMode::Mapped => "mapped",
+        WriteMode::Positioned => "positioned",
+        WriteMode::Heap => "heap",
+        _ => "unknown",
+    }
 }

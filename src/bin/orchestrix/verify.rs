@@ -13,7 +13,7 @@ pub(crate) fn run(global: &Global) -> Result<(), Failure> {
     let mut out = Out::new();
     if global.json {
         out.json(&json!({
-            "clean": report.clean,
+            "clean": report.is_clean(),
             "events": report.events,
             "commits": report.commits,
             "segments": report.segments,
@@ -24,7 +24,7 @@ pub(crate) fn run(global: &Global) -> Result<(), Failure> {
         text(&report, &mut out)?;
     }
     out.finish()?;
-    if report.clean { Ok(()) } else { Err(Failure::corrupt()) }
+    if report.is_clean() { Ok(()) } else { Err(Failure::corrupt()) }
 }
 
 fn problem(found: &Corruption) -> Value {
@@ -44,7 +44,7 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
     }
     let events = grouped(report.events);
     let commits = grouped(report.commits);
-    let verdict = if report.clean { "clean" } else { "NOT clean" };
+    let verdict = if report.is_clean() { "clean" } else { "NOT clean" };
     out.line(format_args!("{verdict}: {events} events in {commits} commits, {} segments", report.segments))?;
     if report.tail_bytes > 0 {
         let bytes = grouped(report.tail_bytes);

@@ -116,10 +116,9 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_dir(&entry.path(), &target)?
-        } else {
-            drop(fs::copy(entry.path(), target)?)
+        match entry.file_type()?.is_dir() {
+            true => copy_dir(&entry.path(), &target)?,
+            false => _ = fs::copy(entry.path(), target)?,
         }
     }
     Ok(())

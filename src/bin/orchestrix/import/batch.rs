@@ -39,10 +39,6 @@ impl Batch {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-
     pub(crate) fn is_full(&self) -> bool {
         self.events.len() >= self.events_max || self.bytes >= BATCH_BYTES
     }

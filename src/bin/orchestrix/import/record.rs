@@ -68,7 +68,7 @@ impl Mapping {
 }
 
 fn cloud_event(text: &str) -> Result<Record, String> {
-    let line = cloudevents::from_json(text).map_err(|e| e.to_string())?;
+    let line = cloudevents::parse_json_line(text.as_bytes()).map_err(|e| e.to_string())?;
     Ok(Record { stream: line.stream, event: line.event })
 }
 
