@@ -108,12 +108,7 @@ impl Life {
                 self.run.was_refused();
                 return Ok(false);
             }
-            Err(error) => {
-                if std::env::var("DUMP").is_ok() {
-                    dump(&self.machine);
-                }
-                return Err(format!("opening: {error}"));
-            }
+            Err(error) => return Err(format!("opening: {error}")),
         };
         let mut history = self.shared.history.lock().clone();
         let (count, doubtful) = history.compare(&store)?;
@@ -408,28 +403,4 @@ fn send(store: &Store, commit: &Commit, expect: impl Fn(u64) -> Expected, durabi
         transaction = transaction.append(events[0].stream, expect(events[0].revision), &new);
     }
     transaction.commit()
-}
-
-pub(super) fn dump(machine: &Machine) {
-    for path in machine.files() {
-        let bytes = machine.read_file(&path).unwrap();
-        eprintln!("== {path} {}", bytes.len());
-        if path.ends_with(".seg") {
-            let mut at = 4096;
-            while at + 64 <= bytes.len() {
-                let w = |o: usize| u64::from_le_bytes(bytes[at + o..at + o + 8].try_into().unwrap());
-                let len = (w(0) & 0xffff_ffff) as usize;
-                if bytes[at..at + 64].iter().any(|b| *b != 0) {
-                    eprintln!("{at}: len {len} crc {:x} first {} synced {} epoch {:x} rev {} n {:x}", w(0) >> 32, w(8), w(16), w(32), w(40), w(48));
-                }
-                at += if len >= 64 && len % 8 == 0 && len < 9000 { len } else { 8 };
-            }
-            eprintln!("seal {:?}", &bytes[512..552]);
-        }
-        if path == "watermark" {
-            let w = |o: usize| u64::from_le_bytes(bytes[o..o + 8].try_into().unwrap());
-            eprintln!("live {} {} {:x}", w(512), w(520), w(528));
-            for s in [1024, 2048] { eprintln!("slot seq {} synced {} seg {} off {} epoch {:x}", w(s), w(s + 8), w(s + 16), w(s + 24), w(s + 32)); }
-        }
-    }
 }
