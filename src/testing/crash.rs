@@ -198,12 +198,9 @@ impl Run {
         self.failure.lock().get_or_insert(what.into());
     }
 
-    pub(super) fn tail_was_cut(&self) {
-        self.tails.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn recovered(&self, commits: usize) {
+    pub(super) fn recovered(&self, commits: usize, tail: bool) {
         self.commits.fetch_add(commits as u64, Ordering::Relaxed);
+        self.tails.fetch_add(u64::from(tail), Ordering::Relaxed);
     }
 
     pub(super) fn was_refused(&self) {
@@ -222,8 +219,16 @@ impl Run {
         self.chance.lock().any()
     }
 
-    /// Loses the machine at this moment, in one way or in all, and looks at what is left.
-    pub(super) fn cut(self: &Arc<Self>, machine: &Machine, history: &History, depth: u32, path: &str) {
+    /// Loses the machine at this moment, in one way or in all, and looks at what is left. `faults`: a sync may have
+    /// failed, and then what wasn't promised may be lost by the death of the process too.
+    pub(super) fn cut(
+        self: &Arc<Self>,
+        machine: &Machine,
+        history: &History,
+        depth: u32,
+        path: &str,
+        faults: bool,
+    ) {
         let seed = self.deal();
         let mut chance = Chance::new(seed);
         let limit = self.plan.undecided_max;
@@ -233,7 +238,11 @@ impl Run {
             }
         } else if chance.happens(150) {
             let left = machine.kill(seed);
-            self.examine(left, history, Cut::Kill, depth, format!("{path} / kill"));
+            let mut history = history.clone();
+            if faults {
+                history.lose_power(false);
+            }
+            self.examine(left, &history, Cut::Kill, depth, format!("{path} / kill"));
         } else {
             let left = machine.power_cut(seed, self.crash);
             self.examine(left, history, Cut::Power, depth, format!("{path} / {:?} power cut", self.crash));

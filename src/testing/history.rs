@@ -52,6 +52,15 @@ pub(super) struct Commit {
     pub(super) last: u64,
 }
 
+/// What a store holds of a history.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// So many commits.
+    pub(super) count: usize,
+    /// The last of them, if it is one that had failed.
+    doubtful: Option<Arc<Commit>>,
+}
+
 /// Everything that was committed on a machine.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
@@ -62,8 +71,8 @@ pub(super) struct History {
     promised: usize,
     /// How many of them the death of the process must leave.
     seen: usize,
-    /// A commit that failed and may be there all the same, in the place of the next one.
-    doubtful: Option<Arc<Commit>>,
+    /// Commits that failed, each of which may be there all the same, in the place of the next one.
+    doubtful: Vec<Arc<Commit>>,
     heads: BTreeMap<&'static str, u64>,
     made: u64,
 }
@@ -132,7 +141,8 @@ impl History {
     /// The call has returned, and not with an error. How many commits there are now.
     pub(super) fn publish(&mut self) -> usize {
         self.published = self.commits.len();
-        (self.seen, self.doubtful) = (self.published, None);
+        self.seen = self.published;
+        self.doubtful.clear();
         self.published
     }
 
@@ -143,7 +153,7 @@ impl History {
             self.heads.insert(event.stream, event.revision);
         }
         self.heads.retain(|_, count| *count > 0);
-        self.doubtful = last;
+        self.doubtful.extend(last);
     }
 
     /// The first `count` commits survive power loss from now on.
@@ -156,17 +166,16 @@ impl History {
         self.promise(self.commits.partition_point(|commit| commit.last <= position));
     }
 
-    /// Only the first `count` commits are left; they have been made durable, or this is a clean closing.
-    pub(super) fn survive(&mut self, count: usize, doubtful: bool) {
-        if doubtful {
-            self.commits.extend(self.doubtful.take());
-        }
-        self.commits.truncate(count);
+    /// The first `count` commits are left, and have been made durable; the last of them may be one that had failed.
+    pub(super) fn survive(&mut self, Found { count, doubtful }: Found) {
+        self.commits.truncate(count - usize::from(doubtful.is_some()));
+        self.commits.extend(doubtful);
         self.heads.clear();
         for event in self.commits.iter().flat_map(|commit| &commit.events) {
             self.heads.insert(event.stream, event.revision + 1);
         }
-        (self.published, self.promised, self.seen, self.doubtful) = (count, count, count, None);
+        (self.published, self.promised, self.seen) = (count, count, count);
+        self.doubtful.clear();
     }
 
     /// Only what was promised is certain any more, and on a medium that damages what was synced not even that.
@@ -185,51 +194,48 @@ impl History {
         self.promised
     }
 
-    /// Reads the whole store and says how many commits it holds, if they are the first ones of this history, whole and
-    /// in order, and whether the last is the doubtful one; else what is wrong.
-    pub(super) fn compare(&self, store: &Store) -> Result<(usize, bool), String> {
-        let doubtful = self.doubtful.as_ref().filter(|_| self.is_idle() || self.len() == self.published + 1);
+    /// Reads the whole store and says what it holds, if that is the beginning of this history, whole and in order; else
+    /// what is wrong.
+    pub(super) fn compare(&self, store: &Store) -> Result<Found, String> {
         let view = store.view();
-        let mut found = view.all();
-        let (mut whole, mut position) = (0, 0);
         let end = view.watermark().0;
+        let mut found = view.all();
+        let (mut count, mut position) = (0, 0);
+        let mut doubtful = None;
         while position < end {
-            let mut candidates: Vec<&Arc<Commit>> = self.commits.get(whole).into_iter().collect();
-            candidates.extend(doubtful.filter(|_| whole == self.published));
-            let first = found.next().ok_or_else(|| format!("the log ends at {position} and its watermark is {end}"))?;
+            if doubtful.is_some() {
+                return Err(format!("the log goes on after a commit that failed, at {position}"));
+            }
+            let first = found.next().ok_or_else(|| format!("the log ends at {position}, its watermark is {end}"))?;
             let first = first.map_err(|error| format!("reading position {}: {error}", position + 1))?;
-            let is_it = |commit: &&Arc<Commit>| commit.events[0].id == first.id().to_string();
-            let Some(index) = candidates.iter().position(is_it) else {
-                let (id, stream) = (first.id(), first.stream());
-                return Err(format!(
-                    "commit {whole} of {} begins with {id} of {stream}, which was not written there",
-                    self.len()
-                ));
-            };
-            let commit = candidates[index];
+            let commit = self.candidate(count, first)?;
+            doubtful = self.doubtful.iter().find(|doubtful| Arc::ptr_eq(doubtful, commit)).cloned();
             for (number, event) in commit.events.iter().enumerate() {
                 position += 1;
-                let read = match number {
-                    0 => first,
-                    _ => match found.next() {
-                        Some(read) => read.map_err(|error| format!("reading position {position}: {error}"))?,
-                        None => return Err(format!("commit {whole} is there in part, up to {}", position - 1)),
-                    },
-                };
+                let read = if number == 0 { Some(Ok(first)) } else { found.next() };
+                let read = read.ok_or_else(|| format!("commit {count} is there in part, up to {}", position - 1))?;
+                let read = read.map_err(|error| format!("reading position {position}: {error}"))?;
                 if let Some(difference) = event.difference(position, read) {
                     return Err(difference);
                 }
             }
-            whole += 1;
-            let is_doubtful = doubtful.is_some_and(|doubtful| Arc::ptr_eq(doubtful, commit));
-            if is_doubtful {
-                return if position == end { Ok((whole, true)) } else { Err("the log goes on after a failed commit".into()) };
-            }
+            count += 1;
         }
         match found.next() {
-            None => Ok((whole, false)),
+            None => Ok(Found { count, doubtful }),
             Some(_) => Err(format!("the log goes on after its watermark {end}")),
         }
+    }
+
+    /// The commit that begins with this event, if it may be the one of this number.
+    fn candidate(&self, number: usize, first: EventRef<'_>) -> Result<&Arc<Commit>, String> {
+        let failed = self.doubtful.iter().filter(|_| number == self.published);
+        let mut candidates = self.commits.get(number).into_iter().chain(failed);
+        let id = first.id().to_string();
+        candidates.find(|commit| commit.events[0].id == id).ok_or_else(|| {
+            let (stream, all) = (first.stream(), self.len());
+            format!("commit {number} of {all} begins with {id} of {stream}, which was not written there")
+        })
     }
 
     /// Reads a store that holds the first `count` commits by its streams, categories and types, both ways.

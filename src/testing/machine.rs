@@ -3,7 +3,8 @@
 use crate::error::Error;
 use crate::medium::sim::{Call, Crash, Fault, Hook, Rng, SimDisk, SimJobs, SimTime, When};
 use crate::medium::{Bugs, Files, Medium, TimeSource, WriteMode};
-use crate::store::{Options, Store};
+use crate::log::VerifyReport;
+use crate::store::{Options, RepairPlan, Store, repair_on, verify_on};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,22 @@ impl Machine {
     /// As [`Options::open`].
     pub fn open(&self, options: Options) -> Result<Store, Error> {
         options.open_on(&self.medium(), Some(self.disk.root()))
+    }
+
+    /// Checks the store on this machine, as [`verify`](crate::verify) does.
+    ///
+    /// # Errors
+    /// As [`verify`](crate::verify).
+    pub fn verify(&self) -> Result<VerifyReport, Error> {
+        verify_on(&self.medium())
+    }
+
+    /// Plans a repair, as [`repair`](crate::repair) does.
+    ///
+    /// # Errors
+    /// As [`repair`](crate::repair).
+    pub fn repair(&self) -> Result<RepairPlan, Error> {
+        repair_on(self.medium())
     }
 
     pub(crate) fn medium(&self) -> Medium {
@@ -180,6 +197,11 @@ impl Machine {
     /// Nanoseconds since 1970-01-01 UTC, by the wall clock of the machine.
     pub fn now(&self) -> i64 {
         self.time.now()
+    }
+
+    /// Bytes that the files take, in whole blocks.
+    pub fn bytes_on_disk(&self) -> u64 {
+        self.disk.taken()
     }
 
     /// Paths of all files, relative to the store's directory.

@@ -26,6 +26,8 @@ pub mod crash;
 mod history;
 mod life;
 mod machine;
+mod shared;
+mod steps;
 
 pub use crate::medium::sim::{Call, Crash, Fault, Hook, When};
 pub use crate::medium::{Bugs, Site};

@@ -102,6 +102,11 @@ impl SimDisk {
         self.0.state.lock().flush_of_thousand = of_thousand;
     }
 
+    /// Bytes of the blocks that files have.
+    pub(crate) fn taken(&self) -> u64 {
+        self.0.state.lock().bytes_on_disk()
+    }
+
     /// Paths of all files.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.0.state.lock().names.files().map(|(path, _)| path.to_owned()).collect()
