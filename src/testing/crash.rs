@@ -18,7 +18,6 @@ pub const DEPTH_MAX: u32 = 3;
 
 /// What a crash test does.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Plan {
     /// Everything follows from it.
     pub seed: u64,
@@ -30,6 +29,12 @@ pub struct Plan {
     pub undecided_max: u32,
     /// Whether calls fail.
     pub faults: bool,
+    /// Whether a bit rots, or a piece turns to zeros, in a segment of each killed process's store (F40, F47, F52).
+    pub rot: bool,
+    /// Leaves out what would notice a mistake in the engine before it does harm.
+    pub lenient: bool,
+    /// Whether syncs are padded; `None`: each life is dealt one.
+    pub padded: Option<bool>,
     /// How the unsynced suffers; `None`: each life is dealt one.
     pub crash: Option<Crash>,
     /// How stores write; `None`: each life is dealt one.
@@ -47,6 +52,9 @@ impl Plan {
             cuts_of_thousand: 100,
             undecided_max: 6,
             faults: false,
+            rot: false,
+            lenient: false,
+            padded: None,
             crash: None,
             mode: None,
             bugs: Bugs::default(),
@@ -141,12 +149,22 @@ pub(super) enum Cut {
     Kill,
 }
 
+/// What is certain of a machine that is about to be lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Certain {
+    /// What is synced stands in the mark too, so that no damage to it can look like a torn tail.
+    pub(super) synced_marked: bool,
+    /// A sync may have failed: what wasn't promised may be lost by the death of the process too.
+    pub(super) synced_only: bool,
+}
+
 impl Run {
     fn new(plan: &Plan, seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let crash = [Crash::Torn, Crash::Torn, Crash::Garbage, Crash::Wild][chance.below(4) as usize];
         let mode = [WriteMode::Mapped, WriteMode::Positioned][chance.below(2) as usize];
         let padded = chance.happens(if crash == Crash::Wild { 700 } else { 200 });
+        let padded = plan.padded.unwrap_or(padded);
         Self {
             plan: plan.clone(),
             segment_bytes: if padded { 32 << 10 } else { 8 << 10 },
@@ -184,8 +202,14 @@ impl Run {
         }
     }
 
-    /// Without power-safe overwrite, and without padding, synced bytes may suffer.
+    /// Synced bytes may suffer: without power-safe overwrite and without padding, or because they rot. Then a store may
+    /// be refused.
     pub(super) fn may_damage(&self) -> bool {
+        self.may_lose() || self.plan.rot
+    }
+
+    /// Damage may look like a torn tail, and synced commits be lost with it.
+    pub(super) fn may_lose(&self) -> bool {
         self.crash == Crash::Wild && !self.padded
     }
 
@@ -219,15 +243,14 @@ impl Run {
         self.chance.lock().any()
     }
 
-    /// Loses the machine at this moment, in one way or in all, and looks at what is left. `faults`: a sync may have
-    /// failed, and then what wasn't promised may be lost by the death of the process too.
+    /// Loses the machine at this moment, in one way or in all, and looks at what is left.
     pub(super) fn cut(
         self: &Arc<Self>,
         machine: &Machine,
         history: &History,
         depth: u32,
         path: &str,
-        faults: bool,
+        certain: Certain,
     ) {
         let seed = self.deal();
         let mut chance = Chance::new(seed);
@@ -236,10 +259,14 @@ impl Run {
             for (left, number) in machine.power_cuts_all().zip(0..) {
                 self.examine(left, history, Cut::Power, depth, format!("{path} / combination {number}"));
             }
-        } else if chance.happens(150) {
+        } else if chance.happens(if self.plan.rot { 900 } else { 150 }) {
             let left = machine.kill(seed);
+            let rots = self.plan.rot && certain.synced_marked;
+            if rots {
+                rot(&left, &mut chance);
+            }
             let mut history = history.clone();
-            if faults {
+            if rots || certain.synced_only {
                 history.lose_power(false);
             }
             self.examine(left, &history, Cut::Kill, depth, format!("{path} / kill"));
@@ -257,10 +284,27 @@ impl Run {
         if cut == Cut::Kill {
             self.kills.fetch_add(1, Ordering::Relaxed);
         }
+        machine.set_space(None);
         machine.set_flusher(if self.deal().is_multiple_of(3) { 100 } else { 0 });
         let life = Life::after(self, machine, history.clone(), cut, depth, path);
         life.live_guarded();
     }
+}
+
+/// Damages some bytes of a segment, its header and seal among them.
+fn rot(machine: &Machine, chance: &mut Chance) {
+    let segments: Vec<_> = machine.files().into_iter().filter(|path| path.ends_with(".seg")).collect();
+    let Some(path) = segments.get(chance.below(segments.len() as u64) as usize) else { return };
+    let Some(mut bytes) = machine.read_file(path) else { return };
+    let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+    let at = chance.below(used) as usize;
+    let piece = &mut bytes[at..used as usize];
+    match chance.below(4) {
+        0 => piece.iter_mut().take(512).for_each(|byte| *byte = 0),
+        1 => piece.iter_mut().take(64).for_each(|byte| *byte = chance.any() as u8),
+        _ => piece.iter_mut().take(1).for_each(|byte| *byte ^= 1 << chance.below(8)),
+    }
+    machine.put_file(path, &bytes);
 }
 
 fn live(run: &Arc<Run>) {

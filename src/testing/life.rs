@@ -1,6 +1,6 @@
 //! One life of a store on a machine: looked at, opened, compared with what was promised, used, and crashed at its hooks.
 
-use super::crash::{Cut, DEPTH_MAX, Run};
+use super::crash::{Certain, Cut, DEPTH_MAX, Run};
 use super::history::History;
 use super::shared::{Shared, Step, Trouble};
 use super::{Call, Chance, Fault, Machine};
@@ -57,7 +57,7 @@ impl Life {
         path: String,
     ) -> Self {
         if cut == Cut::Power {
-            history.lose_power(run.may_damage());
+            history.lose_power(run.may_lose());
         }
         Self::new(run, machine, history, Some(cut), depth, path)
     }
@@ -92,7 +92,7 @@ impl Life {
     }
 
     fn begin(&mut self) -> Step {
-        if self.before.is_some() && self.chance.happens(120) {
+        if self.before.is_some() && !self.run.plan.lenient && self.chance.happens(120) {
             self.look_before()?;
         }
         if self.run.plan.faults && self.chance.happens(300) {
@@ -163,7 +163,8 @@ impl Life {
     /// An open store has no tail and no problem.
     fn verify(&self, events: u64) -> Step {
         let report = self.machine.verify().map_err(|error| Trouble::failed("verify", error))?;
-        if report.is_clean() && (report.events, report.tail_bytes) == (events, 0) {
+        let has_tail = report.tail_bytes > 0 && !self.run.plan.lenient;
+        if report.is_clean() && report.events == events && !has_tail {
             Ok(())
         } else {
             Err(format!("verify of an open store with {events} events says {report:?}").into())
@@ -235,7 +236,8 @@ impl Life {
         if self.shared.depth < DEPTH_MAX && self.chance.happens(600) {
             let history = self.shared.history.lock().clone();
             let path = format!("{} / failed {what}", self.path);
-            self.run.cut(&self.machine, &history, self.shared.depth + 1, &path, true);
+            let certain = Certain { synced_marked: false, synced_only: true };
+            self.run.cut(&self.machine, &history, self.shared.depth + 1, &path, certain);
             return Ok(());
         }
         self.shared.waiting.lock().clear();

@@ -214,6 +214,10 @@ impl Machine {
         self.disk.peek(path)
     }
 
+    pub(super) fn read_word(&self, path: &str, at: u64) -> Option<u64> {
+        self.disk.peek_word(path, at)
+    }
+
     /// Puts a file there from outside, durably, in place of one that has the name.
     pub fn put_file(&self, path: &str, bytes: &[u8]) {
         self.disk.plant(path, bytes);

@@ -1,8 +1,8 @@
 //! What a life and its hooks share, and what happens at a hook: perhaps a crash, perhaps an append by another thread.
 
-use super::crash::{DEPTH_MAX, Run};
+use super::crash::{Certain, DEPTH_MAX, Run};
 use super::history::{Commit, Event, History};
-use super::{Call, Chance, Hook, Machine, When};
+use super::{Call, Chance, Hook, Machine, Site, When};
 use crate::Position;
 use crate::error::{Error, ErrorKind};
 use crate::expected::{Durability, Expected};
@@ -100,6 +100,11 @@ impl Shared {
         if self.run.is_over() {
             return;
         }
+        // The first word is stored last: what a crash or a failed write has left there was zeroed, or is no matter.
+        let is_clean = !self.has_faults() && !self.run.plan.lenient;
+        if is_clean && hook.call == Call::Stored(Site::Header) && machine.read_word(hook.path, hook.at - 8) != Some(0) {
+            self.run.fail(format!("{}: a frame has its first word before its header", self.path));
+        }
         let (cuts, appends) = {
             let mut chance = self.chance.lock();
             (chance.happens(self.cuts_of_thousand), chance.happens(150))
@@ -107,9 +112,10 @@ impl Shared {
         if cuts && self.depth < DEPTH_MAX {
             self.learn();
             let history = self.history.lock().clone();
-            let Hook { call, when, path, number } = hook;
+            let Hook { call, when, path, number, .. } = hook;
             let path = format!("{} / hook {number} {when:?} {call:?} {path}", self.path);
-            self.run.cut(machine, &history, self.depth + 1, &path, self.has_faults());
+            let certain = Certain { synced_marked: self.store.lock().is_some(), synced_only: self.has_faults() };
+            self.run.cut(machine, &history, self.depth + 1, &path, certain);
         }
         if appends && is_unlocked(hook) && !self.appending.swap(true, Ordering::Relaxed) {
             if let Err(trouble) = self.append_beside() {

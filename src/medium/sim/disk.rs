@@ -133,6 +133,12 @@ impl SimDisk {
         state.names.file(path).ok().map(|index| state.files[index].read(usize::MAX))
     }
 
+    /// A word of a file as processes see it, as a little-endian number.
+    pub(crate) fn peek_word(&self, path: &str, at: u64) -> Option<u64> {
+        let state = self.0.state.lock();
+        state.names.file(path).ok().and_then(|index| state.files[index].word(at))
+    }
+
     pub(super) fn state(&self) -> parking_lot::MutexGuard<'_, State> {
         self.0.state.lock()
     }
@@ -150,6 +156,10 @@ impl SimDisk {
     }
 
     pub(super) fn hook(&self, call: Call, when: When, path: &str) {
+        self.hook_at(call, when, path, 0);
+    }
+
+    pub(super) fn hook_at(&self, call: Call, when: When, path: &str, at: u64) {
         let number = {
             let mut state = self.0.state.lock();
             *state.visited.entry((call, when)).or_default() += 1;
@@ -159,7 +169,7 @@ impl SimDisk {
         };
         let watcher = self.0.watcher.lock().clone();
         if let Some(watcher) = watcher {
-            watcher(self, Hook { call, when, path, number });
+            watcher(self, Hook { call, when, path, at, number });
         }
     }
 

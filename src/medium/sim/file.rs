@@ -101,6 +101,13 @@ impl File {
         self.cache.head(bytes_max)
     }
 
+    /// The word at a multiple of 8; `None` past the end.
+    pub(super) fn word(&self, at: u64) -> Option<u64> {
+        let within = (at % SECTOR as u64) as usize;
+        let word = self.cache.sector(at / SECTOR as u64)[within..].first_chunk()?;
+        (at < self.len()).then_some(u64::from_le_bytes(*word))
+    }
+
     /// The memory that regions over this file share.
     pub(super) fn map(&mut self, for_writing: bool) -> io::Result<Mapping> {
         if for_writing {

@@ -79,6 +79,8 @@ pub struct Hook<'a> {
     pub when: When,
     /// The file or directory, relative to the store's directory.
     pub path: &'a str,
+    /// Byte place in the file of what was stored; 0 for calls.
+    pub at: u64,
     /// How many hooks this disk has seen before.
     pub number: u64,
 }

@@ -99,7 +99,7 @@ impl RegionOps for SimRegion {
             );
             file.write(at, bytes);
         }
-        self.disk.hook(Call::Stored(site), When::After, &self.path());
+        self.disk.hook_at(Call::Stored(site), When::After, &self.path(), at);
     }
 
     fn observes(&self) -> bool {
