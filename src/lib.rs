@@ -49,6 +49,9 @@ mod index;
 mod log;
 mod store;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
 pub use event::{
     BINCODE_BYTES_MAX, Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata,

@@ -62,6 +62,15 @@ impl<T, E> Pending<T, E> {
         Self(State::Future(Box::pin(future)))
     }
 
+    /// The result, where it was known when the operation began: an append that failed, or that has nothing to wait for.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn known(&self) -> Option<&Result<T, E>> {
+        match &self.0 {
+            State::Ready(result) => Some(result),
+            _ => None,
+        }
+    }
+
     /// Blocks this thread until the operation is over. In a task write `.await` instead.
     ///
     /// # Errors

@@ -78,7 +78,12 @@ fn open_to_write(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<
     let lock = lock(medium, how.wait_for_lock)?;
     // Another writer may have created it, or written to it, until the lock was there.
     let store = match read_store_file(medium)? {
-        Some(store) => store,
+        Some(store) => {
+            // Who created it may have died before its name was durable; nothing else may become durable before it.
+            let failed = |error| Error::io("syncing", medium.files.root(), error);
+            medium.files.sync_dir("").map_err(failed)?;
+            store
+        }
         None => create(medium, how)?,
     };
     check_options(how, &store)?;

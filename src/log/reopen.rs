@@ -124,11 +124,12 @@ fn rewrite(medium: &Medium, store: &StoreFile, found: &mut Recovered) -> Result<
 fn rewrite_one(
     medium: &Medium,
     store: &StoreFile,
-    (segment, writer): &mut Writable,
+    opened: &mut Writable,
     (from, to): (u64, u64),
     cut: Option<u64>,
 ) -> io::Result<()> {
     let whole = store.geometry.segment_bytes();
+    let segment = opened.0.clone();
     segment.region.reserve(0, FRAMES_AT)?;
     segment.region.populate(0, FRAMES_AT)?;
     segment.restart(from.min(to) / FRAMES_AT * FRAMES_AT);
@@ -136,12 +137,12 @@ fn rewrite_one(
     if bug!(medium, trust_page_cache) {
         return Ok(());
     }
-    writer.rewrite(from, to)?;
+    opened.1.rewrite(from, to)?;
     let mut synced_to = to;
     if let Some(end) = cut
         && !bug!(medium, forget_cut)
     {
-        synced_to = zero_headers(store, writer, end)?;
+        synced_to = zero_tail(store, opened, end)?;
     }
     if synced_to > from {
         segment.region.sync_range(from, synced_to)?;
@@ -149,18 +150,32 @@ fn rewrite_one(
     segment.make_durable(medium)
 }
 
-/// Zeros the header at the cut, wherever the next frame may be looked for.
-fn zero_headers(store: &StoreFile, writer: &mut RegionWriter, end: u64) -> io::Result<u64> {
+/// Zeros the header at the cut, wherever the next frame may be looked for, and what a crash left behind it: in a padded
+/// store the next frame may begin behind that, and must not be hidden by it.
+fn zero_tail(store: &StoreFile, (segment, writer): &mut Writable, end: u64) -> io::Result<u64> {
     let whole = store.geometry.segment_bytes();
-    let mut zeroed = end;
-    for at in [end, store.geometry.after_sync(end)] {
-        let to = (at + HEADER_BYTES).min(whole);
-        if to > at {
-            writer.zero(Site::Body, at, to)?;
-            zeroed = to;
+    let headers = (store.geometry.after_sync(end) + HEADER_BYTES).min(whole);
+    let to = headers.max(end).max(tail_end(segment, writer, end)?);
+    segment.ensure(to)?;
+    writer.zero(Site::Body, end, to)?;
+    Ok(to)
+}
+
+/// The end of the last word at or after `from` that isn't zero. Skips holes.
+fn tail_end(segment: &Segment, writer: &RegionWriter, from: u64) -> io::Result<u64> {
+    const PIECE_BYTES: u64 = 64 << 10;
+    let (mut end, mut at) = (from, from);
+    while let Some(data) = segment.region.next_data(at)? {
+        let piece = data & !7;
+        at = (piece + PIECE_BYTES).min(segment.region.len());
+        if let Some(last) = writer.bytes(piece, at).iter().rposition(|byte| *byte != 0) {
+            end = end.max((piece + last as u64 + 1).next_multiple_of(8));
+        }
+        if at == segment.region.len() {
+            break;
         }
     }
-    Ok(zeroed)
+    Ok(end)
 }
 
 /// The segment that the next frame goes to: the last one, or a new one behind it.

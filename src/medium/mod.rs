@@ -11,6 +11,8 @@ mod lock;
 mod mapping;
 mod posix;
 mod region;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod sim;
 
 pub(crate) use clock::SystemTimeSource;
 pub(crate) use files::RealFiles;

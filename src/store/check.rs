@@ -39,7 +39,10 @@ pub struct RepairPlan {
 /// # Errors
 /// `Invalid`: `dir` is no store. `Corrupt`: its store file is damaged, which can't be mended. `Unsupported`, `Io`.
 pub fn repair(dir: impl AsRef<Path>) -> Result<RepairPlan, Error> {
-    let medium = Medium::real(dir.as_ref(), None);
+    repair_on(Medium::real(dir.as_ref(), None))
+}
+
+pub(crate) fn repair_on(medium: Medium) -> Result<RepairPlan, Error> {
     Ok(RepairPlan { steps: log::plan_repair(&medium)?, medium })
 }
 

@@ -16,6 +16,8 @@ mod transaction;
 mod view;
 
 pub use check::{RepairPlan, inspect_segment, repair, verify};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use check::{repair_on, verify_on};
 pub use embedded::Store;
 pub use events::Events;
 pub use key_events::StreamEvents;
