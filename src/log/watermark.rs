@@ -80,6 +80,14 @@ pub(crate) fn read_mark(medium: &Medium, store: &StoreId) -> Result<Option<Mark>
     }
 }
 
+/// Whether another process has the store open for writing. Takes no lock, not even for a moment.
+pub(crate) fn writer_lives(medium: &Medium) -> Result<bool, Error> {
+    match medium.files.writer_lives(WATERMARK_FILE) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        asked => asked.map_err(|error| Error::io("asking about", Path::new(WATERMARK_FILE), error)),
+    }
+}
+
 /// The writer's end of the file.
 pub(crate) struct Watermark {
     region: Arc<Region>,
