@@ -45,8 +45,7 @@ pub(crate) fn look_behind(
         }
         let failed = |error| Error::io("reading", Path::new(&segment_path(*number)), error);
         let Some(data) = segment.region.next_data(from).map_err(failed)? else { continue };
-        let bytes = writer.bytes(FRAMES_AT, geometry.segment_bytes());
-        let frames = Frames { bytes, seed: segment.seed, geometry };
+        let frames = Frames::of(&segment, &writer, geometry)?;
         behind.bytes += frames.tail_bytes(from);
         behind.headers(&frames, from.max(data & !7));
     }
@@ -68,7 +67,7 @@ impl Behind {
         let read = medium.files.read(&path, geometry.segment_bytes() as usize);
         let bytes = read.map_err(|error| Error::io("reading", Path::new(&path), error))?;
         if let Some(bytes) = bytes.get(FRAMES_AT as usize..) {
-            self.headers(&Frames { bytes, seed: Seed::new(&store.id, number), geometry }, from);
+            self.headers(&Frames::read(bytes, Seed::new(&store.id, number), geometry), from);
         }
         Ok(())
     }

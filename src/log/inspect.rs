@@ -81,8 +81,7 @@ impl Iterator for Parts {
             self.offset = Some(FRAMES_AT);
             return Some(self.seal());
         };
-        let frames =
-            Frames { bytes: &self.bytes[FRAMES_AT as usize..], seed: self.seed, geometry: self.geometry };
+        let frames = Frames::read(&self.bytes[FRAMES_AT as usize..], self.seed, self.geometry);
         match frames.header(offset) {
             Ok(Some(header)) if offset + u64::from(header.length) <= frames.end() => {
                 let end = offset + u64::from(header.length);
@@ -116,8 +115,7 @@ impl Parts {
 
     /// What is no frame: up to the next one that begins in a way that holds, or to the end.
     fn gap(&mut self, offset: u64, problem: Option<String>) -> Option<String> {
-        let frames =
-            Frames { bytes: &self.bytes[FRAMES_AT as usize..], seed: self.seed, geometry: self.geometry };
+        let frames = Frames::read(&self.bytes[FRAMES_AT as usize..], self.seed, self.geometry);
         let next = frames.later_header(offset + 8).map_or(frames.end(), |(at, _)| at);
         if offset >= frames.end() {
             return None;

@@ -173,9 +173,8 @@ impl<'m> Walk<'m> {
         self.store.geometry
     }
 
-    fn frames<'b>(&self, segment: &Segment, writer: &'b RegionWriter) -> Frames<'b> {
-        let bytes = writer.bytes(FRAMES_AT, self.geometry().segment_bytes());
-        Frames { bytes, seed: segment.seed, geometry: self.geometry() }
+    fn frames<'b>(&self, segment: &Segment, writer: &'b RegionWriter) -> Result<Frames<'b>, Error> {
+        Frames::of(segment, writer, self.geometry())
     }
 
     /// Goes on to the end of the log. Returns the segment that it ends in, and why there.
@@ -222,8 +221,7 @@ impl<'m> Walk<'m> {
         }
         let geometry = self.geometry();
         let (segment, writer) = &self.segments[number as usize];
-        let bytes = writer.bytes(FRAMES_AT, geometry.segment_bytes());
-        let frames = Frames { bytes, seed: segment.seed, geometry };
+        let frames = self.frames(segment, writer)?;
         let mut place = |commit: CommitRef<'_>, at: u64| each(commit, geometry.place(number, at));
         let span = &mut self.spans[number as usize];
         let (end, stop) = frames.walk(span.end, &mut self.chain, &mut self.checker, &mut place);
@@ -255,7 +253,8 @@ impl<'m> Walk<'m> {
     /// Whether the first frame of the segment is the next one of the chain.
     fn continues_in(&mut self, number: u64, entry: &Entry) -> bool {
         let Ok(Ok((segment, writer))) = self.open(number, entry) else { return false };
-        self.frames(&segment, &writer).header(FRAMES_AT).is_ok_and(|header| {
+        let Ok(frames) = self.frames(&segment, &writer) else { return false };
+        frames.header(FRAMES_AT).is_ok_and(|header| {
             header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok())
         })
     }
@@ -307,7 +306,7 @@ impl<'m> Walk<'m> {
             },
         });
         self.testified = self.testified.min(self.chain.events());
-        let unsynced_from = self.first_after(self.testified);
+        let unsynced_from = self.first_after(self.testified)?;
         let report = RecoveryReport {
             commits: self.chain.commits,
             events: self.chain.events(),
@@ -332,14 +331,16 @@ impl<'m> Walk<'m> {
     }
 
     /// Place of the first frame whose events come after `position`.
-    fn first_after(&mut self, position: u64) -> Option<(u64, u64)> {
+    fn first_after(&mut self, position: u64) -> Result<Option<(u64, u64)>, Error> {
         if self.chain.events() <= position {
-            return None;
+            return Ok(None);
         }
-        let index = self.spans.partition_point(|span| span.first <= position + 1).checked_sub(1)?;
+        let after = self.spans.partition_point(|span| span.first <= position + 1);
+        let Some(index) = after.checked_sub(1) else { return Ok(None) };
         let (segment, writer) = &self.segments[index];
-        let frames = self.frames(segment, writer);
-        frames.find(self.spans[index].end, position + 1).map(|offset| (segment.number, offset))
+        let frames = self.frames(segment, writer)?;
+        let found = frames.find(self.spans[index].end, position + 1);
+        Ok(found.map(|offset| (segment.number, offset)))
     }
 
     fn bytes_from(&self, from: Option<(u64, u64)>) -> u64 {

@@ -147,7 +147,7 @@ fn examine(
         Err(BlockFault::Damaged(..)) => true,
         Err(later) => return Err(later.into_error("segment header", &segment_path(number), Some(number))),
     };
-    let frames = Frames { bytes: writer.bytes(FRAMES_AT, whole), seed: segment.seed, geometry };
+    let frames = Frames::of(&segment, &writer, geometry)?;
     let (offset, stop) = frames.walk(FRAMES_AT, chain, &mut Checker::default(), &mut |_, _| Ok(()));
     let why = match stop {
         Stop::Unsupported(feature) => {
@@ -160,7 +160,7 @@ fn examine(
         && entry.bytes == whole
     {
         let (next, writer) = Segment::open(medium, &store.id, number + 1, Access::Read)?;
-        let frames = Frames { bytes: writer.bytes(FRAMES_AT, whole), seed: next.seed, geometry };
+        let frames = Frames::of(&next, &writer, geometry)?;
         let first = frames.header(FRAMES_AT).ok().flatten();
         if first.is_some_and(|header| chain.admit(&header, false).is_ok()) {
             return Ok(Examined::Whole { rebuild });

@@ -3,8 +3,12 @@
 
 use super::check::Checker;
 use super::frame::{Fault, Header};
-use super::geometry::{FRAME_ALIGN, FRAMES_AT, Geometry, HEADER_BYTES, Seed};
+use super::geometry::{FRAME_ALIGN, FRAMES_AT, Geometry, HEADER_BYTES, Seed, segment_path};
+use super::segment::Segment;
+use crate::error::Error;
 use crate::event::commit::CommitRef;
+use crate::medium::RegionWriter;
+use std::path::Path;
 
 /// What connects one frame to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,9 +70,36 @@ pub(crate) struct Frames<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) seed: Seed,
     pub(crate) geometry: Geometry,
+    /// Behind this offset everything is a hole: zeros, which aren't touched.
+    pub(crate) data_end: u64,
 }
 
 impl<'a> Frames<'a> {
+    /// Of a mapped segment, all of it, published or not.
+    pub(crate) fn of(segment: &Segment, writer: &'a RegionWriter, geometry: Geometry) -> Result<Self, Error> {
+        let path = segment_path(segment.number);
+        let known = segment.region.data_end();
+        let data_end = known.map_err(|error| Error::io("reading", Path::new(&path), error))?;
+        let bytes = writer.bytes(FRAMES_AT, geometry.segment_bytes());
+        Ok(Self { bytes, seed: segment.seed, geometry, data_end })
+    }
+
+    /// Of bytes that were read.
+    pub(crate) fn read(bytes: &'a [u8], seed: Seed, geometry: Geometry) -> Self {
+        Self { bytes, seed, geometry, data_end: FRAMES_AT + bytes.len() as u64 }
+    }
+
+    /// From `offset` on, as far as there is data.
+    fn data(&self, offset: u64) -> &'a [u8] {
+        let bytes = self.from(offset);
+        &bytes[..(self.data_end.saturating_sub(offset) as usize).min(bytes.len())]
+    }
+
+    /// Whether nothing but zeros follows the header block.
+    pub(crate) fn is_empty(&self) -> bool {
+        super::blocks::first_nonzero(self.data(FRAMES_AT)).is_none()
+    }
+
     fn from(&self, offset: u64) -> &'a [u8] {
         &self.bytes[((offset - FRAMES_AT) as usize).min(self.bytes.len())..]
     }
@@ -83,6 +114,7 @@ impl<'a> Frames<'a> {
         let bytes = self.from(offset);
         match bytes.first_chunk::<{ HEADER_BYTES as usize }>() {
             None => Ok(None),
+            Some(_) if offset >= self.data_end => Ok(None),
             Some(header) if header[..8] == [0; 8] => Ok(None),
             Some(header) => Header::decode(header, self.seed.mask(offset)).map(Some),
         }
@@ -146,7 +178,7 @@ impl<'a> Frames<'a> {
     }
 
     fn is_zero(&self, from: u64, to: u64) -> bool {
-        let bytes = self.from(from);
+        let bytes = self.data(from);
         super::blocks::first_nonzero(&bytes[..((to - from) as usize).min(bytes.len())]).is_none()
     }
 
@@ -154,7 +186,8 @@ impl<'a> Frames<'a> {
     pub(crate) fn later_header(&self, offset: u64) -> Option<(u64, Header)> {
         let start = offset.next_multiple_of(FRAME_ALIGN);
         let bytes = self.from(start);
-        let last = bytes.len().checked_sub(HEADER_BYTES as usize)?;
+        let room = bytes.len().checked_sub(HEADER_BYTES as usize)?;
+        let last = room.min((self.data_end.checked_sub(start)? as usize).checked_sub(1)?);
         (0..=last).step_by(FRAME_ALIGN as usize).find_map(|step| {
             let word = &bytes[step..step + 8];
             if word == [0; 8] {
@@ -181,7 +214,7 @@ impl<'a> Frames<'a> {
 
     /// How many of the bytes from `offset` on go up to the last one that isn't zero.
     pub(crate) fn tail_bytes(&self, offset: u64) -> u64 {
-        let bytes = self.from(offset);
+        let bytes = self.data(offset);
         bytes.iter().rposition(|b| *b != 0).map_or(0, |last| last as u64 + 1)
     }
 }

@@ -163,6 +163,7 @@ impl Verify<'_> {
         }
         let (segment, writer) = Segment::open(self.medium, &self.store.id, number, Access::Read)?;
         let head = segment.region.head_bytes(0, FRAMES_AT);
+        let frames = Frames::of(&segment, &writer, self.store.geometry)?;
         match blocks::check_segment_header(&head, &self.store.id, number, self.store.geometry) {
             Ok(_) => {}
             Err(BlockFault::Damaged(at, expected, found)) => {
@@ -174,11 +175,6 @@ impl Verify<'_> {
             }
             Err(later) => return Err(later.into_error("segment header", &path, Some(number))),
         }
-        let frames = Frames {
-            bytes: writer.bytes(FRAMES_AT, whole),
-            seed: segment.seed,
-            geometry: self.store.geometry,
-        };
         let end = self.frames(number, &frames, each)?;
         self.seal(number, &head, segment.seed, end);
         Ok(Some(end))

@@ -105,6 +105,16 @@ impl RegionOps for RealOps {
         }
     }
 
+    fn data_end(&self) -> io::Result<Option<u64>> {
+        if let Some(file) = &*self.file.read() {
+            return data_end(file, self.mapping.len()).map(Some);
+        }
+        match File::open(&self.path) {
+            Ok(file) if identity_of(&file)? == self.identity => data_end(&file, self.mapping.len()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     fn release(&self) {
         *self.file.write() = None;
     }
@@ -126,6 +136,18 @@ fn next_data(file: &File, from: u64, len: u64) -> io::Result<Option<u64>> {
         Err(error) if is_unsupported(&error.into()) => Ok(Some(from)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn data_end(file: &File, len: u64) -> io::Result<u64> {
+    let mut end = 0;
+    while let Some(data) = next_data(file, end, len)? {
+        end = match retry_on_intr(|| seek(file, SeekFrom::Hole(data))) {
+            Ok(hole) if hole > data => hole,
+            // The file is shorter by now, or nothing is known about its holes.
+            _ => return Ok(len),
+        };
+    }
+    Ok(end)
 }
 
 fn is_unsupported(error: &io::Error) -> bool {

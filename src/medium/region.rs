@@ -58,6 +58,10 @@ pub(crate) trait RegionOps: Send + Sync {
     fn punch(&self, from: u64, to: u64) -> io::Result<()>;
     /// The first byte at or after `from` that may not be a hole (`SEEK_DATA`); `None` if only holes follow.
     fn next_data(&self, from: u64) -> io::Result<Option<u64>>;
+    /// Where the last data ends: only holes follow. `None` if that isn't known.
+    fn data_end(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Lets the descriptor go; every call that needs it fails from then on. Nothing without one.
     fn release(&self) {}
     /// Told the bytes after each store to the memory that the simulator must see. Nothing on real media.
@@ -298,6 +302,12 @@ impl Region {
     /// See [`RegionOps::next_data`].
     pub(crate) fn next_data(&self, from: u64) -> io::Result<Option<u64>> {
         self.ops.next_data(from)
+    }
+
+    /// The end of the last data, or of the file. What lies behind it reads as zeros, and reading it may take space: a
+    /// touched hole is given a page, and on tmpfs a full one raises SIGBUS.
+    pub(crate) fn data_end(&self) -> io::Result<u64> {
+        Ok(self.ops.data_end()?.map_or(self.len, |end| end.min(self.len)))
     }
 
     /// Lets the file's descriptor go, so that a store of many segments doesn't run out of them. For a region that

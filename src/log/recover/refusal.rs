@@ -53,7 +53,7 @@ impl Walk<'_> {
             Ok(opened) => opened,
             Err(fault) => return Ok(Some((next, 0, header_fault(fault)))),
         };
-        let frames = self.frames(&segment, &writer);
+        let frames = self.frames(&segment, &writer)?;
         let fault = match frames.header(FRAMES_AT) {
             // The seal says that this one is whole, so what is missing stood there.
             Ok(None) if self.sealed == Some(self.chain.next) => {
@@ -72,7 +72,7 @@ impl Walk<'_> {
     fn first_behind(&self, listing: &Listing, segment: u64) -> Result<Option<u64>, Error> {
         let Some((number, entry)) = listing.from(segment).next() else { return Ok(None) };
         let Ok((segment, writer)) = self.open(*number, entry)? else { return Ok(None) };
-        let header = self.frames(&segment, &writer).header(FRAMES_AT);
+        let header = self.frames(&segment, &writer)?.header(FRAMES_AT);
         Ok(header.ok().flatten().map(|header| header.first).filter(|first| *first > self.chain.next))
     }
 
