@@ -6,13 +6,24 @@ mod tools;
 
 use orchestrix::prelude::*;
 use orchestrix::{Error, ErrorKind, verify};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 use tools::bytes::{edit, flip, frames, put, seal_block, u64_at};
 use tools::{Dir, copy, fill, says, small, texts, tree_but_lock};
 
-/// A closed store of `events` commits over segments of 8 KiB.
+/// A closed store of `events` commits over segments of 8 KiB: made once, then copied.
 fn closed(events: usize) -> Dir {
+    static MADE: Mutex<BTreeMap<usize, Dir>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().expect("no test has panicked in here");
+    let made = made.entry(events).or_insert_with(|| make(events));
+    let dir = Dir::new();
+    copy(&made.store(), &dir.store());
+    dir
+}
+
+fn make(events: usize) -> Dir {
     let dir = Dir::new();
     let store = small().open(dir.store()).expect("a store");
     for from in (0..events).step_by(10) {
@@ -170,6 +181,21 @@ fn a_segment_of_another_store_is_refused() {
         fs::copy(dir.segment(from), dir.segment(to)).expect("a copy");
         corrupt(&dir, &[&format!("{to:020}.seg"), &format!("segment number {to}"), &format!("found {from}")]);
     }
+}
+
+/// What opening refuses as foreign, a repair moves away, and the store is as it was.
+#[test]
+fn a_repair_moves_a_foreign_segment_away() {
+    let dir = closed(150);
+    fs::copy(make(20).segment(0), dir.segment(9)).expect("a copy");
+    fs::write(dir.file("log/notes.txt"), "not ours").expect("a file");
+    corrupt(&dir, &["notes.txt"]);
+    let plan = orchestrix::repair(dir.store()).expect("a plan");
+    assert_eq!(plan.steps.len(), 2, "{plan:?}");
+    plan.apply().expect("a repair");
+    assert!(verify(dir.store()).expect("a report").is_clean());
+    assert_eq!(Store::open(dir.store()).expect("a store").view().all().len(), 150);
+    assert!(dir.file("removed/notes.txt").exists() && dir.file("removed/00000000000000000009.seg").exists());
 }
 
 /// Whole blocks of frames swapped within a segment, or taken from another one, never validate.
