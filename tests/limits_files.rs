@@ -162,8 +162,7 @@ fn a_foreign_file_among_the_segments_is_named() {
 // F49
 #[test]
 fn a_segment_of_another_store_is_refused() {
-    let (other, behind) =
-        (make(150), (0..).find(|n| !closed(150).segment(*n).exists()).expect("a free one"));
+    let (other, behind) = (make(150), (0..).find(|n| !closed(150).segment(*n).exists()).expect("a free one"));
     for number in [0, 1, 3, behind] {
         let dir = closed(150);
         fs::copy(other.segment(number.min(3)), dir.segment(number)).expect("a copy");

@@ -102,6 +102,17 @@ impl Fault {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Headers that this thread has looked at, so that a test can bound the work.
+    static CHECKED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+pub(super) fn checked_headers() -> u64 {
+    CHECKED.with(std::cell::Cell::get)
+}
+
 /// A header whose checksum holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Header {
@@ -121,6 +132,8 @@ pub(crate) struct Header {
 impl Header {
     /// The header in `bytes`, if its checksum is right for a place with this mask.
     pub(crate) fn decode(bytes: &[u8; header::BYTES], mask: u32) -> Result<Self, Fault> {
+        #[cfg(test)]
+        CHECKED.with(|checked| checked.set(checked.get() + 1));
         let length = u32_at(bytes, header::LENGTH);
         if (length as usize) < header::BYTES + record::BYTES || !length.is_multiple_of(8) {
             return Err(Fault::new("frame", header::LENGTH, "a length in multiples of 8", length));

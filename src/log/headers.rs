@@ -61,9 +61,15 @@ fn look(medium: &Medium, store: &StoreFile, number: u64) -> Result<Said, Error> 
     match blocks::check_segment_header(&head, &store.id, number, store.geometry) {
         Ok(later) => Ok(Said::Right { later }),
         Err(later @ BlockFault::Later(_)) => Err(later.into_error("segment header", &path, Some(number))),
-        Err(BlockFault::Damaged(at, expected, found)) => {
-            let whole = at < BLOCK_BYTES as u64 && blocks::is_whole_segment_header(&head);
-            Ok(if whole { Said::Foreign(BlockFault::Damaged(at, expected, found)) } else { Said::Torn })
-        }
+        Err(BlockFault::Damaged(at, expected, found)) => Ok(if is_foreign(at, &head) {
+            Said::Foreign(BlockFault::Damaged(at, expected, found))
+        } else {
+            Said::Torn
+        }),
     }
+}
+
+/// Whether a header that is wrong at a byte is so by intent: its own checksum holds.
+pub(crate) fn is_foreign(at: u64, head: &[u8]) -> bool {
+    at < BLOCK_BYTES as u64 && blocks::is_whole_segment_header(head)
 }

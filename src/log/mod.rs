@@ -25,6 +25,9 @@ mod verify;
 mod watermark;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use frame::Fault;
 pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
 pub(crate) use inspect::segment as inspect;

@@ -95,11 +95,6 @@ impl<'a> Frames<'a> {
         &bytes[..(self.data_end.saturating_sub(offset) as usize).min(bytes.len())]
     }
 
-    /// Whether nothing but zeros follows the header block.
-    pub(crate) fn is_empty(&self) -> bool {
-        super::blocks::first_nonzero(self.data(FRAMES_AT)).is_none()
-    }
-
     fn from(&self, offset: u64) -> &'a [u8] {
         &self.bytes[((offset - FRAMES_AT) as usize).min(self.bytes.len())..]
     }

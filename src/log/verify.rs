@@ -6,6 +6,7 @@ use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::{Fault, Header};
 use super::geometry::{FRAMES_AT, Seed, segment_path};
+use super::headers;
 use super::open::read_store_file;
 use super::recover::{Each, Listing, list};
 use super::scan::{Chain, Frames};
@@ -167,11 +168,15 @@ impl Verify<'_> {
         match blocks::check_segment_header(&head, &self.store.id, number, self.store.geometry) {
             Ok(_) => {}
             Err(BlockFault::Damaged(at, expected, found)) => {
-                // Of a creation that a crash cut short, frames that nobody acknowledged may be all that is left.
-                if !self.is_acknowledged(number, FRAMES_AT)? {
+                // Of a creation that a crash cut short, frames that nobody acknowledged may be all that is left; a whole
+                // header of something else it never leaves.
+                let missed = self.is_acknowledged(number, FRAMES_AT)?;
+                if missed || headers::is_foreign(at, &head) {
+                    self.problem("segment header", &path, Some(number), at, expected, found);
+                }
+                if !missed {
                     return Ok(None);
                 }
-                self.problem("segment header", &path, Some(number), at, expected, found);
             }
             Err(later) => return Err(later.into_error("segment header", &path, Some(number))),
         }
