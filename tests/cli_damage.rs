@@ -67,6 +67,11 @@ fn what_is_missing_cut_or_strange_is_corrupt_and_named() {
             "00000001.seg",
         ),
         (
+            "a foreign file lies among the segments",
+            |place| fs::write(place.path("store/log/notes.txt"), "Dear Ada").unwrap(),
+            "notes.txt",
+        ),
+        (
             "the store file is damaged",
             |place| {
                 let file = fs::OpenOptions::new().write(true).open(place.path("store/store")).unwrap();
@@ -142,4 +147,25 @@ fn repair_says_what_it_would_do_and_keeps_what_it_removes() {
     let lines: Vec<_> = (0..300).map(|n| event(&n.to_string(), &format!("\"data of {n:03}\""))).collect();
     assert_eq!(place.run_with(&["import"], lines.join("\n")).ended(0).out, "added 180, skipped 120\n");
     assert!(place.all() == all);
+}
+
+#[test]
+fn a_store_that_may_not_be_written_can_be_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let (place, all) = store();
+    let mode = |mode| {
+        for dir in ["store/log", "store"] {
+            fs::set_permissions(place.path(dir), fs::Permissions::from_mode(mode)).unwrap();
+        }
+    };
+    mode(0o555);
+    for (path, _) in tree(&place.store()).iter().filter(|(path, _)| path.is_file()) {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    assert!(place.all() == all);
+    place.run(&["verify"]).ended(0);
+    let ran = place.run(&["append", "s-2", "--type", "t", "--data", "1"]);
+    // Whoever may do everything may write here too.
+    assert!(ran.code == Some(4) || (ran.code == Some(0) && rustix::process::geteuid().is_root()), "{ran:?}");
+    mode(0o755);
 }
