@@ -55,10 +55,6 @@ fn what_read_prints_import_takes_back_unchanged() {
             let (sent, got): (Value, Value) =
                 (serde_json::from_str(sent).unwrap(), serde_json::from_str(got).unwrap());
             for (name, value) in sent.as_object().unwrap() {
-                if name == "data" && sent["datacontenttype"] == "text/plain" {
-                    assert!(got["data_base64"].is_string(), "{got}");
-                    continue;
-                }
                 assert_eq!(got.get(name), Some(value), "{name} of {sent}");
             }
         }
@@ -76,15 +72,22 @@ fn a_second_run_adds_nothing_whatever_the_batches_and_the_order() {
         let out = place.run_with(&["import", "-", "--batch", batch], &input).ended(0).out;
         assert_eq!(out, "added 1707, skipped 0\n");
         assert!(place.all() == expected, "batches of {batch}");
-        let mut lines: Vec<_> = input.lines().collect();
-        lines.reverse();
-        let twice = [lines.clone(), lines].concat().join("\n");
+        let twice = [lines_back(&input), lines_back(&input)].concat().join("\n");
         for again in ["1", "500"] {
             let out = place.run_with(&["import", "--batch", again], &twice).ended(0).out;
             assert_eq!(out, "added 0, skipped 3414\n");
         }
         assert!(place.all() == expected, "batches of {batch}");
+        let place = Place::new();
+        let there_and_back = [input.lines().collect(), lines_back(&input)].concat().join("\n");
+        let out = place.run_with(&["import", "--batch", batch], there_and_back).ended(0).out;
+        assert_eq!(out, "added 1707, skipped 1707\n");
+        assert!(place.all() == expected, "batches of {batch}");
     }
+}
+
+fn lines_back(input: &str) -> Vec<&str> {
+    input.lines().rev().collect()
 }
 
 #[test]

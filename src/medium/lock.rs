@@ -11,10 +11,30 @@ use std::path::Path;
 /// The byte of the watermark file that the writer's mark locks; see `docs/format.md`.
 const MARK_BYTE: libc::off_t = 560;
 
-/// Closing the file lets the lock go.
-struct Held(#[expect(dead_code, reason = "kept for its lock")] File);
+/// The writer's own lock. It is let go by a call, not by closing the file alone: until a child process that is just being
+/// started executes its program it has the descriptor too, and closing one of two lets nothing go.
+struct Held(File);
 
 impl Lock for Held {}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// The mark of a live writer; let go like [`Held`].
+struct Marked(File);
+
+impl Lock for Marked {}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        let mut range = mark_range();
+        range.l_type = libc::F_UNLCK as libc::c_short;
+        let _ = control(&self.0, libc::F_OFD_SETLK, &mut range);
+    }
+}
 
 /// Takes the lock file and writes this process's id into it.
 ///
@@ -41,7 +61,7 @@ pub(super) fn mark_writer(path: &Path) -> io::Result<Box<dyn Lock>> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut range = mark_range();
     match control(&file, libc::F_OFD_SETLK, &mut range) {
-        Ok(()) => Ok(Box::new(Held(file))),
+        Ok(()) => Ok(Box::new(Marked(file))),
         // POSIX leaves open which of the two it is.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
             Err(io::ErrorKind::WouldBlock.into())
@@ -79,5 +99,37 @@ fn control(file: &File, command: libc::c_int, range: &mut libc::flock) -> io::Re
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store that had been closed was found locked while another thread was starting a process.
+    #[test]
+    fn what_is_dropped_is_let_go_though_a_copy_of_the_descriptor_lives() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("lock");
+        std::fs::write(&path, [0; 1_024]).expect("a file");
+
+        let file = OpenOptions::new().read(true).write(true).open(&path).expect("the file");
+        let copy = file.try_clone().expect("a copy");
+        file.try_lock().expect("nobody holds it");
+        let held = Held(file);
+        assert!(try_lock(&path).is_err());
+        drop(held);
+        drop(try_lock(&path).expect("it was let go"));
+        drop(copy);
+
+        std::fs::write(&path, [0; 1_024]).expect("a file");
+        let file = OpenOptions::new().read(true).write(true).open(&path).expect("the file");
+        let copy = file.try_clone().expect("a copy");
+        control(&file, libc::F_OFD_SETLK, &mut mark_range()).expect("nobody has marked it");
+        let marked = Marked(file);
+        assert!(writer_lives(&path).expect("an answer"));
+        drop(marked);
+        assert!(!writer_lives(&path).expect("an answer"));
+        drop(copy);
     }
 }

@@ -7,91 +7,91 @@ use std::process::{Command, Stdio};
 
 /// How a run ended.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     #[track_caller]
-    pub fn ended(self, code: i32) -> Self {
+    pub(crate) fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self:?}");
         self
     }
 
     #[track_caller]
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.err.contains(text), "{text:?} is not in {:?}", self.err);
         self
     }
 
     /// Standard output as one JSON value.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 }
 
 /// A directory for one test, and the store `store` in it.
-pub struct Place {
+pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.path("store")
     }
 
     /// Writes a file.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         fs::write(self.path(name), content).expect("a file");
         self.path(name).to_str().expect("UTF-8").to_owned()
     }
 
     /// The program with `--store` of this place.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         command(&self.store(), args)
     }
 
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         run(self.command(args), b"")
     }
 
-    pub fn run_with(&self, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
+    pub(crate) fn run_with(&self, args: &[&str], input: impl AsRef<[u8]>) -> Ran {
         run(self.command(args), input.as_ref())
     }
 
     /// Everything in the store, as `read` prints it.
     #[track_caller]
-    pub fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         self.run(&["read"]).ended(0).out
     }
 }
 
 /// The program, on the store in `dir`.
-pub fn command(dir: &Path, args: &[&str]) -> Command {
+pub(crate) fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = bare();
     command.arg("--store").arg(dir).args(args);
     command
 }
 
 /// The program, without arguments and without the variables of whoever runs the tests.
-pub fn bare() -> Command {
+pub(crate) fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrix"));
     command.env_remove("ORCHESTRIX_STORE");
     command
 }
 
-pub fn run(mut command: Command, input: &[u8]) -> Ran {
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Ran {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -112,7 +112,7 @@ pub fn run(mut command: Command, input: &[u8]) -> Ran {
 }
 
 /// Every file below `dir` with its bytes.
-pub fn tree(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn tree(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut waiting = vec![dir.to_owned()];
     while let Some(path) = waiting.pop() {
@@ -131,12 +131,12 @@ pub fn tree(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// A CloudEvent of the stream `s-1`.
-pub fn event(id: &str, data: &str) -> String {
+pub(crate) fn event(id: &str, data: &str) -> String {
     format!(
         r#"{{"specversion":"1.0","id":"{id}","source":"/test","type":"tested","time":"2024-01-02T03:04:05Z","datacontenttype":"application/json","streamid":"s-1","data":{data}}}"#
     )
 }
 
-pub fn quakes() -> String {
+pub(crate) fn quakes() -> String {
     concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/earthquakes.ndjson").to_owned()
 }

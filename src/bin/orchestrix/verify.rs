@@ -10,6 +10,12 @@ use serde_json::{Value, json};
 pub(crate) fn run(global: &Global) -> Result<(), Failure> {
     let dir = open::existing(global)?;
     let report = orchestrix::verify(dir)?;
+    let printed = print(global, &report);
+    // What was found matters more than whether anybody reads it.
+    if report.is_clean() { printed } else { Err(Failure::corrupt()) }
+}
+
+fn print(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
     let mut out = Out::new();
     if global.json {
         out.json(&json!({
@@ -21,10 +27,9 @@ pub(crate) fn run(global: &Global) -> Result<(), Failure> {
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
         }))?;
     } else {
-        text(&report, &mut out)?;
+        text(report, &mut out)?;
     }
-    out.finish()?;
-    if report.is_clean() { Ok(()) } else { Err(Failure::corrupt()) }
+    out.finish()
 }
 
 fn problem(found: &Corruption) -> Value {

@@ -12,14 +12,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Small, so that the log rolls over while it is written, and a copy of it is quick.
 const SEGMENT_BYTES: u64 = 1 << 20;
 /// The process is killed after so many acknowledgements ...
 const ENOUGH: usize = 4_000;
-/// ... or after this time.
+/// ... or at the first one after this time.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Without any, it is killed after this time.
+const PATIENCE_AT_MOST: Duration = Duration::from_secs(30);
 
 /// An event that the process was told is safe.
 pub(crate) struct Acknowledged {
@@ -52,7 +54,7 @@ pub(crate) fn act(dir: &Path, out: &mut Out) -> Result<Vec<Acknowledged>, Failur
     }
     out.line(format_args!("  process {process} was killed with SIGKILL while it wrote"))?;
 
-    let store = open::to_write(dir, Store::options())?;
+    let store = Store::options().create(false).open(dir)?;
     let found = check(&store, before, &acknowledged)?;
     out.line(format_args!(
         "  acknowledged {}, found {found}, tail cut {} bytes",
@@ -74,9 +76,9 @@ fn start(dir: &Path) -> Result<Child, Failure> {
         .map_err(|e| Failure::io("starting a second process", &e))
 }
 
-/// Kills the process once somebody says so, or after a while.
+/// Kills the process once somebody says so.
 fn kill(mut child: Child, enough: &Receiver<()>) -> Result<(), Failure> {
-    let _ = enough.recv_timeout(PATIENCE);
+    let _ = enough.recv_timeout(PATIENCE_AT_MOST);
     child.kill().map_err(|e| Failure::io("killing the second process", &e))?;
     let status = child.wait().map_err(|e| Failure::io("waiting for the second process", &e))?;
     match status.signal() {
@@ -91,6 +93,7 @@ fn kill(mut child: Child, enough: &Receiver<()>) -> Result<(), Failure> {
 fn read(mut from: impl BufRead, enough: impl Fn()) -> Result<Vec<Acknowledged>, Failure> {
     let mut acknowledged = Vec::new();
     let mut line = String::new();
+    let started = Instant::now();
     loop {
         line.clear();
         from.read_line(&mut line).map_err(|e| Failure::io("reading from the second process", &e))?;
@@ -100,7 +103,7 @@ fn read(mut from: impl BufRead, enough: impl Fn()) -> Result<Vec<Acknowledged>, 
             return Err(Failure::mismatch(format!("the second process printed {whole:?}")));
         };
         acknowledged.push(Acknowledged { position: Position(position), id: id.to_owned() });
-        if acknowledged.len() == ENOUGH {
+        if acknowledged.len() >= ENOUGH || started.elapsed() > PATIENCE {
             enough();
         }
     }

@@ -42,7 +42,7 @@ impl Compact {
     }
 
     #[cfg(test)]
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.shards.iter().map(|shard| shard.slots.capacity() * size_of::<u64>()).sum()
     }
 }

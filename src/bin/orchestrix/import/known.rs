@@ -111,3 +111,62 @@ fn fitting(number: u64) -> Result<u64, Failure> {
         "an import can look up ids in a log of at most {VALUE_MAX} events, found {number}"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orchestrix::{Durability, Expected, NewEvent, Store};
+
+    /// Appends an event to each stream, telling `known` if there is one.
+    fn append(store: &Store, streams: u32, id: u32, known: Option<&mut Known>) {
+        let events: Vec<_> = (0..streams)
+            .map(|n| (format!("s-{n}"), NewEvent::raw("t", b"").id(format!("{n}.{id}"))))
+            .collect();
+        for part in events.chunks(1_000) {
+            let mut transaction = store.transaction().durability(Durability::Process);
+            for (stream, event) in part {
+                transaction = transaction.append(stream, Expected::Any, event);
+            }
+            transaction.commit().wait().unwrap();
+        }
+        if let Some(known) = known {
+            let ids = events.iter().map(|(stream, event)| (stream.as_str(), event.event_id()));
+            known.appended(&store.view(), ids).unwrap();
+        }
+    }
+
+    #[test]
+    fn it_finds_what_is_there_and_nothing_else_in_little_memory() {
+        const STREAMS: u32 = 20_000;
+        let store = Store::in_memory();
+        let mut known = Known::new();
+        let shortest = READ_EACH_TIME_MAX as u32 + 1;
+        // Some events from before; the others come while streams of 4 events and fewer, and of more, are asked about.
+        for id in 0..shortest + 2 {
+            append(&store, STREAMS, id, (id > 1).then_some(&mut known));
+            let view = store.view();
+            for n in (0..STREAMS).step_by(if id + 1 == shortest { 1 } else { 97 }) {
+                let stream = format!("s-{n}");
+                for wanted in 0..=id + 1 {
+                    let wanted_id = NewEvent::raw("t", b"").id(format!("{n}.{wanted}"));
+                    let found = known.find(&view, &stream, wanted_id.event_id()).unwrap();
+                    assert_eq!(
+                        found.map(|event| event.revision()),
+                        (wanted <= id).then_some(Revision(wanted.into()))
+                    );
+                }
+            }
+            if id + 1 == shortest {
+                let bytes = (known.revisions.bytes() + known.loaded.bytes()) as f64;
+                let each = bytes / f64::from(STREAMS * shortest);
+                assert!(each <= 16.0, "{each} bytes an event");
+            }
+        }
+        let other = NewEvent::raw("t", b"").id("1.1");
+        assert!(
+            known.find(&store.view(), "s-2", other.event_id()).unwrap().is_none(),
+            "the id of another stream"
+        );
+        assert!(known.find(&store.view(), "none", other.event_id()).unwrap().is_none());
+    }
+}
