@@ -208,6 +208,7 @@ impl Life {
     /// A store that was refused is repaired, and then holds nothing that was not written.
     fn mend(&mut self) -> Step {
         let Ok(plan) = self.machine.repair() else { return Ok(()) };
+        self.shared.history.lock().lose_power(true);
         plan.apply().map_err(|error| Trouble::failed("repairing", error))?;
         if self.open()? { Ok(()) } else { Err(format!("refused again after {plan:?}").into()) }
     }
