@@ -18,8 +18,14 @@ fn survive(plan: &Plan) -> Summary {
     let start = std::time::Instant::now();
     let sum = run(plan).unwrap_or_else(|failure| panic!("{failure}"));
     let rate = sum.states as f64 / start.elapsed().as_secs_f64();
-    println!("{} states of {} lives, {rate:.0} a second; by depth {:?}", sum.states, sum.lives, sum.states_by_depth);
-    println!("{} kills, {} refused, {} tails cut, {} commits recovered", sum.kills, sum.refused, sum.tails, sum.commits);
+    println!(
+        "{} states of {} lives, {rate:.0} a second; by depth {:?}",
+        sum.states, sum.lives, sum.states_by_depth
+    );
+    println!(
+        "{} kills, {} refused, {} tails cut, {} commits recovered",
+        sum.kills, sum.refused, sum.tails, sum.commits
+    );
     sum
 }
 
@@ -40,7 +46,8 @@ fn calls_that_fail_lose_nothing() {
 #[test]
 fn every_hook_is_a_place_to_crash() {
     for mode in [WriteMode::Mapped, WriteMode::Positioned] {
-        let plan = Plan { cuts_of_thousand: 1_000, mode: Some(mode), crash: Some(Crash::Torn), ..Plan::new(3, 1) };
+        let plan =
+            Plan { cuts_of_thousand: 1_000, mode: Some(mode), crash: Some(Crash::Torn), ..Plan::new(3, 1) };
         let sum = survive(&plan);
         assert!(sum.states_by_depth[0] > 300, "{:?}", sum.states_by_depth);
     }
@@ -52,12 +59,32 @@ fn the_lives_visit_every_hook() {
     use Call::*;
     let sum = survive(&Plan { cuts_of_thousand: 5, ..Plan::new(2_000_000, 300) });
     let calls = [
-        Found, CreateRoot, List, CreateDir, SyncDir, Read, Write, Rename, Remove, TryLock, MarkWriter, CreateRegion,
-        OpenRegion, BytesOnDisk, WriteAt, Reserve, Populate, SyncRange, SyncFile, Punch, NextData,
+        Found,
+        CreateRoot,
+        List,
+        CreateDir,
+        SyncDir,
+        Read,
+        Write,
+        Rename,
+        Remove,
+        TryLock,
+        MarkWriter,
+        CreateRegion,
+        OpenRegion,
+        BytesOnDisk,
+        WriteAt,
+        Reserve,
+        Populate,
+        SyncRange,
+        SyncFile,
+        Punch,
+        NextData,
     ];
     let around = calls.into_iter().flat_map(|call| [(call, When::Before), (call, When::After)]);
     let during = [Write, SyncRange, SyncFile].map(|call| (call, When::During));
-    let stores = [Site::Body, Site::Header, Site::FirstWord, Site::Mark].map(|site| (Stored(site), When::After));
+    let stores =
+        [Site::Body, Site::Header, Site::FirstWord, Site::Mark].map(|site| (Stored(site), When::After));
     for hook in around.chain(during).chain(stores) {
         assert!(sum.visited.contains_key(&hook), "{hook:?} was never met");
     }
@@ -66,7 +93,8 @@ fn the_lives_visit_every_hook() {
 /// F40, F47, F52: damage is never content, and never shortens what was acknowledged.
 #[test]
 fn what_rots_is_refused() {
-    let sum = survive(&Plan { rot: true, crash: Some(Crash::Torn), seed: plan(1).seed + 5_000_000, ..plan(10) });
+    let sum =
+        survive(&Plan { rot: true, crash: Some(Crash::Torn), seed: plan(1).seed + 5_000_000, ..plan(10) });
     assert!(sum.refused * 10 > sum.states, "{} of {} were refused", sum.refused, sum.states);
 }
 

@@ -8,10 +8,10 @@ use super::check::{self, Fault};
 use super::layout::{self, BodySum, header, kind, record};
 use super::names::{Name, NameTable, category, name_hash};
 use super::record::{Sink, write_record};
+use super::refuse::{self, Place};
 use super::{NewEvent, new};
 use crate::{Error, limits};
 use foldhash::fast::FixedState;
-use std::fmt;
 
 /// Events for one stream.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,7 @@ pub(super) struct StreamFacts {
     pub(super) events: u16,
 }
 
-/// Beyond this capacity the buffer of a large commit isn't kept for the next, in bytes.
+/// Beyond this length the buffer of a large commit isn't kept for a smaller one, in bytes.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// Encodes commits, one after another.
@@ -93,11 +93,6 @@ impl BodyEncoder {
             body_crc: 0,
             state,
         }
-    }
-
-    /// What names are hashed with.
-    pub(crate) fn state(&self) -> &FixedState {
-        &self.state
     }
 
     /// Encodes the events of one commit, for a store with segments of this size. Several writes may be to one stream.
@@ -184,9 +179,6 @@ impl BodyEncoder {
     }
 
     fn clear(&mut self) {
-        if self.buffer.len() > KEPT_BYTES_MAX {
-            self.buffer = Vec::new();
-        }
         self.frame_bytes = 0;
         self.records.clear();
         self.streams.clear();
@@ -200,7 +192,7 @@ impl BodyEncoder {
     fn collect(&mut self, writes: &[WriteRef<'_>], event_bytes_max: u64) -> Result<u64, Error> {
         let events = writes.iter().map(|write| write.events.len()).sum();
         if events == 0 || events > limits::COMMIT_EVENTS_MAX {
-            return Err(bad_event_count(events));
+            return Err(refuse::bad_event_count(events));
         }
         self.records.reserve(events);
         let mut offset = 0;
@@ -217,7 +209,7 @@ impl BodyEncoder {
                 last_type = Some((name, event_type));
                 let length = self.measure(event).map_err(|fault| fault.at(place))?;
                 if length > event_bytes_max {
-                    return Err(too_large(place, event_bytes_max, length));
+                    return Err(refuse::too_large(place, event_bytes_max, length));
                 }
                 let facts = &mut self.stream_facts[usize::from(stream)];
                 let ordinal = facts.events;
@@ -306,7 +298,7 @@ impl BodyEncoder {
         let start = header::BYTES + revisions + 4 * self.name_count() as usize + names_bytes;
         let frame = (start as u64 + records_bytes).next_multiple_of(layout::FRAME_ALIGN as u64);
         if frame > commit_bytes_max {
-            return Err(too_large_commit(commit_bytes_max, frame));
+            return Err(refuse::too_large_commit(commit_bytes_max, frame));
         }
         self.records.iter_mut().for_each(|mark| mark.offset += start as u32);
         Ok(frame as usize)
@@ -314,6 +306,9 @@ impl BodyEncoder {
 
     #[inline]
     pub(super) fn make_room(&mut self, frame_bytes: usize) {
+        if self.buffer.len() > KEPT_BYTES_MAX && frame_bytes <= KEPT_BYTES_MAX {
+            self.buffer = Vec::new();
+        }
         if self.buffer.len() < frame_bytes {
             self.buffer.resize(frame_bytes.next_power_of_two(), 0);
         }
@@ -385,35 +380,4 @@ pub(super) fn unkeyed_length(event: &NewEvent<'_>) -> Result<u64, Fault> {
         return Err(new::metadata_fault(metadata));
     }
     Ok((record::BYTES + id_rest + time + metadata + event.data().len()) as u64)
-}
-
-/// Which event a message is about.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) stream: &'a str,
-    pub(super) index: usize,
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {} of the append to stream {}", self.index, check::shown(self.stream))
-    }
-}
-
-#[cold]
-fn bad_event_count(events: usize) -> Error {
-    match events {
-        0 => Error::invalid("commit: expected at least one event, found none"),
-        _ => Error::limit("commit, events", limits::COMMIT_EVENTS_MAX as u64, events as u64),
-    }
-}
-
-#[cold]
-pub(super) fn too_large_commit(limit: u64, found: u64) -> Error {
-    Error::limit("commit, bytes", limit, found)
-}
-
-#[cold]
-pub(super) fn too_large(place: Place<'_>, limit: u64, found: u64) -> Error {
-    Error::limit(format!("{place}: event record, bytes"), limit, found)
 }

@@ -3,9 +3,10 @@
 use super::body::{BodyEncoder, WriteRef};
 use super::commit::CommitRef;
 use super::layout::{self, header, kind, record};
-use super::{EventRef, NewEvent};
-use crate::{Error, ErrorKind, limits};
+use super::{EventRef, ExtensionValue, NewEvent};
+use crate::limits;
 use foldhash::fast::FixedState;
+use proptest::prelude::*;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -35,6 +36,57 @@ fn complete(encoder: &BodyEncoder) -> Vec<u8> {
     frame
 }
 
+/// The checksums of a frame, worked out from the format page with nothing but its bytes.
+fn assert_checksums(frame: &[u8]) {
+    let commit = CommitRef::new(frame);
+    let crc = |init, bytes: &[u8]| {
+        let mut hasher = crc32fast::Hasher::new_with_initial(init);
+        hasher.update(bytes);
+        hasher.finalize()
+    };
+    let name_crc = |number: u32| crc(0, commit.name(number).1);
+    let mut summed = commit.directory().to_vec();
+    (0..commit.name_count()).for_each(|number| summed.extend_from_slice(&name_crc(number).to_le_bytes()));
+    for event in commit.events() {
+        let mut init = event.length();
+        let stream = u32::from(event.stream_number());
+        let event_type = u32::from(commit.stream_count()) + u32::from(event.type_number());
+        for name in [stream, event_type].into_iter().chain(event.key_numbers()) {
+            init = init.rotate_left(5) ^ name_crc(name);
+        }
+        let found = layout::u32_at(event.record(), record::CRC);
+        assert_eq!(found, crc(init, &event.record()[record::BACK..]));
+        assert_eq!(layout::u32_at(event.record(), record::BACK), event.offset());
+        summed.extend_from_slice(&found.to_le_bytes());
+    }
+    assert_eq!(layout::u32_at(frame, header::BODY_CRC), crc(0, &summed));
+}
+
+#[test]
+fn the_bytes_of_a_small_frame() {
+    let event = NewEvent::raw("opened", b"{}").id("a-1").content_type("application/json").schema_version(2);
+    let mut encoder = encoder();
+    // What the encoder held before must not show.
+    encoder
+        .encode(&[WriteRef { stream: "x", events: &[NewEvent::raw("y", vec![0xFF; 500])] }], 1 << 26)
+        .unwrap();
+    encoder.encode(&[WriteRef { stream: "acc-7", events: &[event] }], limits::SEGMENT_BYTES_DEFAULT).unwrap();
+    let frame = complete(&encoder);
+    assert_checksums(&frame);
+    let expected = [
+        // Header.
+        "88000000 00000000 6400000000000000 0000000000000000 0500000000000000 0000000000000000 0a00000000000000",
+        "0100 0100 01 00 0000 02000000 cef90c05",
+        // Directory and names.
+        "05000001 0b000002 6163632d37 6f70656e6564",
+        // Record: length, checksum, place; id, metadata, data; padding.
+        "33000000 5c9b42ca 53000000 0000 0000 0000 0000 0700 01 00 00 00",
+        "03 612d31000000000000000000000000 07 0400 02000000 7b7d 0000",
+    ];
+    let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, expected.concat().replace(' ', ""));
+}
+
 #[test]
 fn a_commit_of_several_streams_reads_back() {
     let first =
@@ -48,9 +100,10 @@ fn a_commit_of_several_streams_reads_back() {
     ];
     encoder.encode(&writes, limits::SEGMENT_BYTES_DEFAULT).unwrap();
     let frame = complete(&encoder);
+    assert_checksums(&frame);
     let commit = CommitRef::new(&frame);
     assert!(frame.len().is_multiple_of(layout::FRAME_ALIGN));
-    let names: Vec<_> = commit.names().collect();
+    let names: Vec<_> = (0..commit.name_count()).map(|number| commit.name(number)).collect();
     let expected: [(u8, &[u8]); 7] = [
         (kind::STREAM, b"one-1"),
         (kind::STREAM, b"two"),
@@ -77,6 +130,107 @@ fn a_commit_of_several_streams_reads_back() {
         encoder.streams().map(|s| (s.name[..s.category_bytes].to_vec(), s.events)).collect();
     assert_eq!(categories, [(b"one".to_vec(), 3), (b"two".to_vec(), 1)]);
     assert_eq!((encoder.stream_number("two"), encoder.stream_number("three")), (Some(1), None));
+}
+
+fn any_event() -> impl Strategy<Value = NewEvent<'static>> {
+    let text = || {
+        prop_oneof!["[a-d]{1,3}", "[ -~]{1,40}", "\\PC{1,20}"]
+            .prop_filter("plain", |text| text.chars().all(super::check::is_plain_char))
+    };
+    let id = || {
+        prop_oneof![
+            text(),
+            any::<u128>().prop_map(|id| uuid::Uuid::from_u128(id).to_string()),
+            "[a-z]{14,17}"
+        ]
+    };
+    let rare = (
+        proptest::option::of(id()),
+        proptest::option::of(id()),
+        proptest::collection::vec(text(), 0..12),
+        proptest::option::of(any::<u32>()),
+        proptest::collection::btree_map("[a-z]{1,9}x", any::<i32>(), 0..3),
+    );
+    (text(), any::<Vec<u8>>(), id(), proptest::option::of(any::<i64>()), proptest::option::of(rare)).prop_map(
+        |(event_type, data, id, time, rare)| {
+            let mut event = NewEvent::raw(event_type, data).id(id);
+            if let Some(nanos) = time {
+                event = event.time_nanos(nanos);
+            }
+            let Some((correlation, causation, tags, version, extensions)) = rare else { return event };
+            event = tags.into_iter().fold(event.subject("about"), NewEvent::tag);
+            event = extensions.into_iter().fold(event, |event, (name, n)| event.typed_extension(&name, n));
+            event = correlation.into_iter().fold(event, NewEvent::correlation);
+            event = causation.into_iter().fold(event, NewEvent::causation);
+            version.into_iter().fold(event, NewEvent::schema_version)
+        },
+    )
+}
+
+fn assert_same(read: EventRef<'_>, written: &NewEvent<'_>) {
+    assert_eq!((read.event_type(), read.data()), (written.event_type(), written.data()));
+    assert_eq!(read.id(), written.event_id());
+    assert_eq!(read.own_time(), written.own_time());
+    assert_eq!(super::metadata::validate(read.stored_metadata()), Ok(()));
+    let Some(details) = written.details() else { return assert_eq!(read.metadata().subject(), None) };
+    assert!(read.tags().eq(details.tags.iter()));
+    assert_eq!(read.correlation(), details.correlation.as_ref().map(|id| id.as_ref()));
+    assert_eq!(read.metadata().causation(), details.causation.as_ref().map(|id| id.as_ref()));
+    assert_eq!(read.metadata().subject(), details.subject.as_deref());
+    let extensions: Vec<(&str, ExtensionValue<'_>)> = read.metadata().extensions().collect();
+    assert!(
+        extensions.iter().eq(details
+            .extensions
+            .iter()
+            .map(|(n, v)| (&**n, v.clone()))
+            .collect::<Vec<_>>()
+            .iter())
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_commit_reads_back(
+        writes in proptest::collection::vec((0..14usize, proptest::collection::vec(any_event(), 1..12)), 1..16),
+    ) {
+        let names: Vec<String> = (0..14).map(|n| format!("{}{n}", ["s-", "stream", "\u{e9}-"][n % 3])).collect();
+        let refs: Vec<_> = writes.iter().map(|(n, events)| WriteRef { stream: &names[*n], events }).collect();
+        let mut encoder = encoder();
+        for refs in [&refs[..], &refs[..1], &refs[..]] {
+            encoder.encode(refs, limits::SEGMENT_BYTES_DEFAULT).unwrap();
+            let frame = complete(&encoder);
+            assert_checksums(&frame);
+            let commit = CommitRef::new(&frame);
+            let mut next = std::collections::HashMap::new();
+            let mut events = commit.events().zip(encoder.records());
+            for (write, written) in refs.iter().flat_map(|write| write.events.iter().map(move |event| (write, event))) {
+                let (read, mark) = events.next().unwrap();
+                assert_same(read, written);
+                let stream = encoder.stream(mark.stream);
+                let ordinal = next.entry(write.stream).or_insert(0);
+                assert_eq!(read.stream(), write.stream);
+                assert_eq!(stream.name, write.stream.as_bytes());
+                assert_eq!(&stream.name[..stream.category_bytes], read.category().as_bytes());
+                assert_eq!(read.revision().0, 10 * (u64::from(mark.stream) + 1) + *ordinal);
+                assert_eq!((read.offset(), read.length()), (mark.offset, mark.length));
+                *ordinal += 1;
+                let owned = read.to_recorded();
+                assert_same(owned.as_ref(), written);
+                assert_eq!(owned.as_ref().position(), read.position());
+                assert_eq!(owned.as_ref().revision(), read.revision());
+                assert_eq!(owned.as_ref().to_recorded(), owned);
+                let again = owned.to_new_event();
+                assert_eq!(&again, &written.clone().time_nanos(read.time_nanos()));
+            }
+            assert!(events.next().is_none());
+            assert!(encoder.streams().all(|stream| u64::from(stream.events) == next[std::str::from_utf8(stream.name).unwrap()]));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_metadata_or_refused(bytes in any::<Vec<u8>>()) {
+        let _ = super::metadata::validate(&bytes);
+    }
 }
 
 /// Time that this thread has had a processor for: others that want it too don't count.

@@ -45,6 +45,7 @@ impl Fault {
         Self { field: field.into(), value: shown(value), rule }
     }
 
+    #[cfg(feature = "json")]
     pub(crate) fn field(&self) -> &str {
         &self.field
     }
@@ -184,6 +185,7 @@ pub(crate) fn content_type(field: &str, value: &str) -> Result<(), Fault> {
 }
 
 /// Whether a media type says that data is JSON: `*/json` or `*/*+json`, whatever its parameters.
+#[cfg(feature = "json")]
 pub(crate) fn is_json_type(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or("").trim_end();
     let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);

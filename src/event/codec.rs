@@ -1,6 +1,8 @@
 //! How typed data becomes bytes: JSON for events, unless the user says otherwise, and bincode.
 
-use super::{EventRef, NewEvent, check, content};
+#[cfg(feature = "json")]
+use super::check;
+use super::{EventRef, NewEvent, content};
 use crate::{BoxError, Error};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -43,12 +43,6 @@ impl<'a> CommitRef<'a> {
         Position(self.first_position().0.wrapping_add(u64::from(self.event_count())).wrapping_sub(1))
     }
 
-    /// What was synced when the frame was written.
-    #[inline]
-    pub(crate) fn synced(self) -> Position {
-        Position(u64_at(self.0, header::SYNCED))
-    }
-
     /// Time of the commit, nanoseconds since 1970-01-01 UTC.
     #[inline]
     pub(crate) fn time(self) -> i64 {
@@ -72,11 +66,6 @@ impl<'a> CommitRef<'a> {
     }
 
     #[inline]
-    pub(crate) fn kind(self) -> u8 {
-        u8_at(self.0, header::KIND)
-    }
-
-    #[inline]
     pub(crate) fn flags(self) -> u8 {
         u8_at(self.0, header::FLAGS)
     }
@@ -84,11 +73,6 @@ impl<'a> CommitRef<'a> {
     #[inline]
     pub(crate) fn name_count(self) -> u32 {
         u32_at(self.0, header::NAMES) & header::NAMES_MASK
-    }
-
-    #[inline]
-    pub(crate) fn body_crc(self) -> u32 {
-        u32_at(self.0, header::BODY_CRC)
     }
 
     /// First revision, in this commit, of stream `number`.
@@ -125,11 +109,6 @@ impl<'a> CommitRef<'a> {
         ((this >> 24) as u8, name)
     }
 
-    /// Kind and bytes of each name, in the order of their numbers.
-    pub(crate) fn names(self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
-        (0..self.name_count()).map(move |number| self.name(number))
-    }
-
     /// Name of stream `number`.
     #[inline]
     pub(crate) fn stream_name(self, number: u16) -> &'a [u8] {
@@ -153,11 +132,6 @@ impl<'a> CommitRef<'a> {
         let directory = self.directory();
         let bytes = u32_at(directory, directory.len().saturating_sub(4)) & NAME_END_MASK;
         self.names_start() + bytes as usize
-    }
-
-    /// The items with the length before them; empty if there are none.
-    pub(crate) fn items(self) -> &'a [u8] {
-        slice_at(self.0, self.names_end(), self.records_start())
     }
 
     /// Offset of the first event record in the frame.

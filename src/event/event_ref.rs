@@ -178,18 +178,6 @@ impl<'a> EventRef<'a> {
         slice_at(self.frame, start, start + self.length() as usize)
     }
 
-    /// Its checksum, with its place.
-    #[inline]
-    pub(crate) fn crc(self) -> u32 {
-        self.u32_of(record::CRC)
-    }
-
-    /// Distance from the start of the frame, as the record tells it.
-    #[inline]
-    pub(crate) fn back(self) -> u32 {
-        self.u32_of(record::BACK)
-    }
-
     /// Its number in the commit.
     #[inline]
     pub(crate) fn number(self) -> u16 {
@@ -230,11 +218,6 @@ impl<'a> EventRef<'a> {
     #[inline]
     pub(crate) fn flags(self) -> u8 {
         self.u8_of(record::FLAGS)
-    }
-
-    /// The epoch of the writing open.
-    pub(crate) fn epoch(self) -> u64 {
-        self.commit().epoch()
     }
 
     /// Its own time, if it has one.
@@ -330,11 +313,6 @@ impl<'a> EventRef<'a> {
     #[inline]
     fn u16_of(self, field: usize) -> u16 {
         u16_at(self.frame, self.at as usize + field)
-    }
-
-    #[inline]
-    fn u32_of(self, field: usize) -> u32 {
-        u32_at(self.frame, self.at as usize + field)
     }
 }
 

@@ -173,12 +173,6 @@ pub(crate) fn event_crc_init(
     keys.fold(fold(fold(length, stream), event_type), fold)
 }
 
-/// What binds a checksum to a segment and an offset in it.
-#[inline]
-pub(crate) fn mask(seed: u32, offset: u32) -> u32 {
-    seed ^ offset.wrapping_mul(0x9E37_79B1)
-}
-
 /// The body checksum, fed in the order of the format: directory, name checksums, items, event checksums.
 pub(crate) struct BodySum {
     hasher: Hasher,

@@ -19,13 +19,13 @@ pub(crate) mod names;
 mod new;
 mod record;
 mod recorded;
+mod refuse;
 mod single;
 mod typed;
 
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::{BINCODE_BYTES_MAX, Bincode, Codec, CodecError};
-pub(crate) use commit::CommitRef;
 pub use event_ref::EventRef;
 pub use extension::ExtensionValue;
 pub use id::{EventId, EventIdRef};
@@ -35,3 +35,7 @@ pub use recorded::RecordedEvent;
 pub use typed::{OwnedMetadata, Recorded};
 #[cfg(test)]
 mod body_tests;
+#[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
+mod typed_tests;

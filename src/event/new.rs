@@ -200,6 +200,7 @@ impl<'a> NewEvent<'a> {
     }
 
     /// All extensions at once; no name stands twice among them.
+    #[cfg(feature = "json")]
     #[must_use]
     pub(crate) fn extensions(mut self, extensions: Vec<(Text<'a>, ExtensionValue<'a>)>) -> Self {
         if !extensions.is_empty() {

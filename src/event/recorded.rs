@@ -106,6 +106,11 @@ impl RecordedEvent {
         CommitRef::new(&self.frame).event_at(self.at)
     }
 
+    #[cfg(test)]
+    pub(super) fn into_frame(self) -> Box<[u8]> {
+        self.frame
+    }
+
     /// An event that may be written again: the same in everything but stream, revision and position. The time that
     /// this one has becomes the other's own.
     pub fn to_new_event(&self) -> NewEvent<'static> {

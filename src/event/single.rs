@@ -1,11 +1,12 @@
 //! The commit that is written most: one event without keys. Encodes the same bytes as the general way, with its names
 //! and checksums at hand instead of in tables, in about half the time.
 
-use super::body::{BodyEncoder, RecordMark, StreamFacts, too_large_commit};
+use super::body::{BodyEncoder, RecordMark, StreamFacts};
 use super::check;
 use super::layout::{self, header, kind, record};
 use super::names::{category, name_hash};
 use super::record::write_record;
+use super::refuse::{self, Place};
 use super::{NewEvent, body};
 use crate::{Error, limits};
 
@@ -18,7 +19,7 @@ impl BodyEncoder {
         segment_bytes: u64,
     ) -> Result<(), Error> {
         self.set_stream(stream)?;
-        let place = body::Place { stream, index: 0 };
+        let place = Place { stream, index: 0 };
         let event_type = event.event_type();
         if !self.types.is_only(kind::TYPE, event_type.as_bytes()) {
             check::text("event type", event_type, limits::EVENT_TYPE_BYTES_MAX)
@@ -33,12 +34,12 @@ impl BodyEncoder {
 
         let length = body::unkeyed_length(event).map_err(|fault| fault.at(place))?;
         if length > limits::event_bytes_max(segment_bytes) {
-            return Err(body::too_large(place, limits::event_bytes_max(segment_bytes), length));
+            return Err(refuse::too_large(place, limits::event_bytes_max(segment_bytes), length));
         }
         let offset = NAMES_AT + stream.len() + event_type.len();
         let frame = (offset as u64 + length).next_multiple_of(layout::FRAME_ALIGN as u64);
         if frame > limits::commit_bytes_max(segment_bytes) {
-            return Err(too_large_commit(limits::commit_bytes_max(segment_bytes), frame));
+            return Err(refuse::too_large_commit(limits::commit_bytes_max(segment_bytes), frame));
         }
         self.make_room(frame as usize);
         let (offset, length) = (offset as u32, length as u32);

@@ -5,7 +5,7 @@ use crate::log::Place;
 
 const FIRST_CHUNK: usize = 4;
 /// Chunks double until they hold so many places.
-const DOUBLINGS: usize = 10;
+const DOUBLINGS: usize = 12;
 const LAST_CHUNK: usize = FIRST_CHUNK << DOUBLINGS;
 /// Places in the chunks before the first one of full size.
 const DOUBLED: usize = LAST_CHUNK - FIRST_CHUNK;
@@ -99,21 +99,21 @@ mod tests {
     #[test]
     fn every_posting_is_where_locate_says() {
         let mut postings = Postings::default();
-        for n in 0..30_000 {
+        for n in 0..60_000 {
             postings.push(Place(3 * n + 1));
         }
-        assert_eq!(postings.len(), 30_000);
-        for n in [0, 3, 4, 11, 12, DOUBLED - 1, DOUBLED, DOUBLED + LAST_CHUNK, 29_999] {
+        assert_eq!(postings.len(), 60_000);
+        for n in [0, 3, 4, 11, 12, DOUBLED - 1, DOUBLED, DOUBLED + LAST_CHUNK, 59_999] {
             assert_eq!(postings.get(n), Some(Place(3 * n as u64 + 1)), "posting {n}");
         }
-        assert_eq!(postings.get(30_000), None);
-        for n in [0u64, 1, 5_000, 29_999, 30_000] {
+        assert_eq!(postings.get(60_000), None);
+        for n in [0u64, 1, 5_000, 59_999, 60_000] {
             assert_eq!(postings.before(Place(3 * n + 1)), n as usize);
             assert_eq!(postings.before(Place(3 * n)), n as usize);
         }
         let mut out = [Place(0); 9_000];
         assert_eq!(postings.copy(DOUBLED - 2, &mut out), 9_000);
         assert!((0..9_000).all(|i| out[i] == postings.get(DOUBLED - 2 + i).unwrap()));
-        assert_eq!(postings.copy(29_990, &mut out), 10);
+        assert_eq!(postings.copy(59_990, &mut out), 10);
     }
 }

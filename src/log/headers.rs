@@ -17,28 +17,53 @@ use std::path::Path;
 pub(crate) fn check(medium: &Medium, store: &StoreFile, listing: &Listing) -> Result<bool, Error> {
     let mut read_only = false;
     for (number, _) in &listing.segments {
-        let path = segment_path(*number);
-        let mut head = match medium.files.read(&path, FRAMES_AT as usize) {
-            Ok(head) => head,
-            // Given back by a living writer since it was listed.
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::io("reading", Path::new(&path), error)),
-        };
-        head.resize(FRAMES_AT as usize, 0);
-        match blocks::check_segment_header(&head, &store.id, *number, store.geometry) {
-            Ok(later) => read_only |= later,
-            Err(fault) => {
-                let foreign = match fault {
-                    BlockFault::Later(_) => true,
-                    BlockFault::Damaged(at, ..) => {
-                        at < BLOCK_BYTES as u64 && blocks::is_whole_segment_header(&head)
-                    }
-                };
-                if foreign {
-                    return Err(fault.into_error("segment header", &path, Some(*number)));
-                }
+        match look(medium, store, *number)? {
+            Said::Right { later } => read_only |= later,
+            Said::Torn => {}
+            Said::Foreign(fault) => {
+                return Err(fault.into_error("segment header", &segment_path(*number), Some(*number)));
             }
         }
     }
     Ok(read_only)
+}
+
+/// Numbers of the segments whose header is whole and not what belongs there.
+///
+/// # Errors
+/// `Unsupported`: a segment is of a later version.
+pub(crate) fn foreign(medium: &Medium, store: &StoreFile, listing: &Listing) -> Result<Vec<u64>, Error> {
+    let mut foreign = Vec::new();
+    for (number, _) in &listing.segments {
+        if let Said::Foreign(_) = look(medium, store, *number)? {
+            foreign.push(*number);
+        }
+    }
+    Ok(foreign)
+}
+
+/// What one header says.
+enum Said {
+    Right { later: bool },
+    Torn,
+    Foreign(BlockFault),
+}
+
+fn look(medium: &Medium, store: &StoreFile, number: u64) -> Result<Said, Error> {
+    let path = segment_path(number);
+    let mut head = match medium.files.read(&path, FRAMES_AT as usize) {
+        Ok(head) => head,
+        // Given back by a living writer since it was listed.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Said::Torn),
+        Err(error) => return Err(Error::io("reading", Path::new(&path), error)),
+    };
+    head.resize(FRAMES_AT as usize, 0);
+    match blocks::check_segment_header(&head, &store.id, number, store.geometry) {
+        Ok(later) => Ok(Said::Right { later }),
+        Err(later @ BlockFault::Later(_)) => Err(later.into_error("segment header", &path, Some(number))),
+        Err(BlockFault::Damaged(at, expected, found)) => {
+            let whole = at < BLOCK_BYTES as u64 && blocks::is_whole_segment_header(&head);
+            Ok(if whole { Said::Foreign(BlockFault::Damaged(at, expected, found)) } else { Said::Torn })
+        }
+    }
 }

@@ -100,6 +100,17 @@ impl Log {
             .ok_or_else(|| Error::invalid("the store was opened read-only: nothing can be written"))
     }
 
+    /// Whether a writer has the log open, this one or another process. Asks without taking any lock.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub(crate) fn writer_lives(&self) -> Result<bool, Error> {
+        match &self.write {
+            Some(side) => Ok(!side.is_released()),
+            None => super::watermark::writer_lives(&self.medium),
+        }
+    }
+
     /// The failure that ended writing, if one did; what is past the synced position then is handed out no more.
     pub(crate) fn failure(&self) -> Option<(Error, u64)> {
         let side = self.write.as_ref()?;

@@ -3,6 +3,7 @@
 use super::blocks::{self, BlockFault, SEAL_AT, SEAL_BYTES, StoreFile};
 use super::check::Checker;
 use super::geometry::{FRAMES_AT, LOG_DIR, segment_path};
+use super::headers;
 use super::open::{lock, read_store_file};
 use super::recover::{Listing, list};
 use super::scan::{Chain, Frames, Stop};
@@ -76,10 +77,13 @@ pub(crate) fn plan(medium: &Medium) -> Result<Vec<RepairStep>, Error> {
     let listing = list(medium)?;
     let mut steps: Vec<_> =
         listing.foreign.iter().map(|file| RepairStep::Move { file: file.clone() }).collect();
+    let foreign = headers::foreign(medium, &store, &listing)?;
+    let away = |number: &u64| RepairStep::Move { file: segment_path(*number) };
+    steps.extend(foreign.iter().map(away));
     let mut chain = Chain::START;
     let mut end = None;
     for number in 0.. {
-        if listing.get(number).is_none() {
+        if listing.get(number).is_none() || foreign.contains(&number) {
             break;
         }
         match examine(medium, &store, &listing, number, &mut chain)? {
@@ -107,7 +111,8 @@ pub(crate) fn plan(medium: &Medium) -> Result<Vec<RepairStep>, Error> {
     if let Some((segment, offset, why)) = end {
         steps.push(RepairStep::Cut { segment, offset, position: chain.next, why });
     }
-    steps.extend(listing.from(usable).map(|(number, _)| RepairStep::Move { file: segment_path(*number) }));
+    let behind = listing.from(usable).map(|(number, _)| number).filter(|number| !foreign.contains(number));
+    steps.extend(behind.map(away));
     if known >= chain.next {
         steps.push(RepairStep::ForgetMark);
     }

@@ -80,6 +80,14 @@ pub(crate) fn read_mark(medium: &Medium, store: &StoreId) -> Result<Option<Mark>
     }
 }
 
+/// Whether another process has the store open for writing. Takes no lock, not even for a moment.
+pub(crate) fn writer_lives(medium: &Medium) -> Result<bool, Error> {
+    match medium.files.writer_lives(WATERMARK_FILE) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        asked => asked.map_err(|error| Error::io("asking about", Path::new(WATERMARK_FILE), error)),
+    }
+}
+
 /// The writer's end of the file.
 pub(crate) struct Watermark {
     region: Arc<Region>,
@@ -121,7 +129,7 @@ impl Watermark {
         let region = writer.map_err(failed)?.region().clone();
         region.reserve(0, WATERMARK_BYTES).map_err(failed)?;
         region.populate(0, WATERMARK_BYTES).map_err(failed)?;
-        if header.is_err() {
+        if header.is_err() || !whole {
             region.store_head(0, &blocks::watermark_header(store)).map_err(failed)?;
         }
         let alive = files.mark_writer(WATERMARK_FILE).map_err(failed)?;

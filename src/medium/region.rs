@@ -171,11 +171,12 @@ impl Region {
     /// # Panics
     ///
     /// Unless `at` is a multiple of 8 in the head.
+    #[cfg(test)]
     pub(crate) fn load_word(&self, at: u64) -> u64 {
         u64::from_le_bytes(self.load(at))
     }
 
-    /// Sets the word at `at` in the head to a little-endian number. `Release`; pairs with [`Region::load_word`].
+    /// Sets the word at `at` in the head to a little-endian number. `Release`; pairs with the loads of [`Region::head_bytes`].
     /// In positioned mode a `write_at`, which readers see after this has returned.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub struct Stats {
     pub last_position: Position,
     /// Position up to which everything is known to survive power loss.
     pub synced_position: Position,
+    /// Whether a writer has the store open: this process, or another one.
+    pub writer_lives: bool,
     /// How commits reach the segments.
     pub write_mode: WriteMode,
 }
@@ -47,6 +49,7 @@ impl Stats {
             first_position: Position(through.position.min(1)),
             last_position: Position(through.position),
             synced_position: Position(synced),
+            writer_lives: core.log.writer_lives()?,
             write_mode: files.write_mode(),
         })
     }

@@ -88,7 +88,8 @@ impl History {
             let stream = STREAMS[((first + number) % STREAMS.len() as u64) as usize];
             for _ in 0..1 + chance.below(3) {
                 let head = heads.entry(stream).or_default();
-                let bytes = if chance.happens(100) { chance.below(payload) } else { chance.below(payload.min(90)) };
+                let bytes =
+                    if chance.happens(100) { chance.below(payload) } else { chance.below(payload.min(90)) };
                 payload -= bytes;
                 events.push(self.event(stream, *head, bytes));
                 *head += 1;
@@ -101,7 +102,11 @@ impl History {
     fn event(&mut self, stream: &'static str, revision: u64, bytes: u64) -> Event {
         self.made += 1;
         let made = self.made;
-        let id = if made.is_multiple_of(4) { format!("an-event-with-a-long-id-{made}") } else { format!("e{made}") };
+        let id = if made.is_multiple_of(4) {
+            format!("an-event-with-a-long-id-{made}")
+        } else {
+            format!("e{made}")
+        };
         let mut content = Chance::new(made);
         let data = (0..bytes).map(|_| content.any() as u8).collect();
         Event { stream, revision, id, event_type: TYPES[(made % 3) as usize], data }
@@ -206,14 +211,16 @@ impl History {
             if doubtful.is_some() {
                 return Err(format!("the log goes on after a commit that failed, at {position}"));
             }
-            let first = found.next().ok_or_else(|| format!("the log ends at {position}, its watermark is {end}"))?;
+            let first =
+                found.next().ok_or_else(|| format!("the log ends at {position}, its watermark is {end}"))?;
             let first = first.map_err(|error| format!("reading position {}: {error}", position + 1))?;
             let commit = self.candidate(count, first)?;
             doubtful = self.doubtful.iter().find(|doubtful| Arc::ptr_eq(doubtful, commit)).cloned();
             for (number, event) in commit.events.iter().enumerate() {
                 position += 1;
                 let read = if number == 0 { Some(Ok(first)) } else { found.next() };
-                let read = read.ok_or_else(|| format!("commit {count} is there in part, up to {}", position - 1))?;
+                let read =
+                    read.ok_or_else(|| format!("commit {count} is there in part, up to {}", position - 1))?;
                 let read = read.map_err(|error| format!("reading position {position}: {error}"))?;
                 if let Some(difference) = event.difference(position, read) {
                     return Err(difference);
@@ -249,7 +256,8 @@ impl History {
         };
         let position = |event: Result<EventRef<'_>, crate::Error>| event.map(|event| event.position().0);
         for stream in STREAMS {
-            let wanted: Vec<u64> = events().filter(|(event, _)| event.stream == stream).map(|(_, n)| n).collect();
+            let wanted: Vec<u64> =
+                events().filter(|(event, _)| event.stream == stream).map(|(_, n)| n).collect();
             let head = view.head(stream).map(|head| (head.revision.0 + 1, head.position.0));
             let expected = wanted.last().map(|last| (wanted.len() as u64, *last));
             if head != expected {
@@ -265,7 +273,8 @@ impl History {
             same(category, wanted, view.category(category).map(position).collect())?;
         }
         for event_type in TYPES {
-            let wanted = events().filter(|(event, _)| event.event_type == event_type).map(|(_, n)| n).collect();
+            let wanted =
+                events().filter(|(event, _)| event.event_type == event_type).map(|(_, n)| n).collect();
             same(event_type, wanted, view.event_type(event_type).map(position).collect())?;
         }
         let backward: Vec<u64> = (1..=view.watermark().0).rev().collect();

@@ -137,12 +137,15 @@ impl Life {
         }
         if count < least {
             let all = history.len();
-            let what = format!("{count} commits are left of {least} that were promised and {all} in all; {report}");
+            let what =
+                format!("{count} commits are left of {least} that were promised and {all} in all; {report}");
             return Err(what.into());
         }
         let (events, commits) = (store.view().watermark().0, count as u64);
         if (report.events, report.commits) != (events, commits) {
-            return Err(format!("the report says {report}, there are {events} events in {commits} commits").into());
+            return Err(
+                format!("the report says {report}, there are {events} events in {commits} commits").into()
+            );
         }
         let synced = store.view_synced().watermark().0;
         if synced != events {
@@ -186,12 +189,17 @@ impl Life {
                 let found = history.compare(store).map_err(|what| format!("read-only: {what}"))?;
                 let events = store.view().watermark().0;
                 if found.count < least {
-                    return Err(format!("read-only: {} commits of {least} that were promised", found.count).into());
+                    return Err(
+                        format!("read-only: {} commits of {least} that were promised", found.count).into()
+                    );
                 }
                 // Until the first event the watermark file may be as a crash during its creation left it.
-                let unfinished = events == 0 && report.problems.iter().all(|problem| problem.what == "watermark file");
+                let unfinished =
+                    events == 0 && report.problems.iter().all(|problem| problem.what == "watermark file");
                 if !(report.is_clean() || unfinished) || report.events != events {
-                    return Err(format!("verify says {report:?}, a read-only open sees {events} events").into());
+                    return Err(
+                        format!("verify says {report:?}, a read-only open sees {events} events").into()
+                    );
                 }
             }
             (Err(opened), Ok(report)) if opened.is_corrupt() && self.run.may_damage() => {
@@ -199,10 +207,15 @@ impl Life {
                     return Err(format!("opening says {opened}, verify says that all is well").into());
                 }
             }
-            (Err(opened), Err(verified)) if opened.is_not_a_store() && verified.is_not_a_store() && least == 0 => {}
+            (Err(opened), Err(verified))
+                if opened.is_not_a_store() && verified.is_not_a_store() && least == 0 => {}
             _ => return Err(format!("a read-only open says {:?}, verify {verified:?}", opened.err()).into()),
         }
-        if files(&self.machine) == before { Ok(()) } else { Err("reading has changed a file".to_owned().into()) }
+        if files(&self.machine) == before {
+            Ok(())
+        } else {
+            Err("reading has changed a file".to_owned().into())
+        }
     }
 
     /// A store that was refused is repaired, and then holds nothing that was not written.

@@ -1,9 +1,9 @@
 //! One simulated computer, to open stores on, to cut the power of, and to make calls fail on.
 
 use crate::error::Error;
+use crate::log::VerifyReport;
 use crate::medium::sim::{Call, Crash, Fault, Hook, Rng, SimDisk, SimJobs, SimTime, When};
 use crate::medium::{Bugs, Files, Medium, TimeSource, WriteMode};
-use crate::log::VerifyReport;
 use crate::store::{Options, RepairPlan, Store, repair_on, verify_on};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,11 +4,11 @@ use super::crash::{Certain, DEPTH_MAX, Run};
 use super::history::{Commit, Event, History};
 use super::{Call, Chance, Hook, Machine, Site, When};
 use crate::Position;
+use crate::Revision;
 use crate::error::{Error, ErrorKind};
 use crate::expected::{Durability, Expected};
 use crate::pending::Pending;
 use crate::store::{Receipt, Store};
-use crate::Revision;
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
@@ -102,7 +102,10 @@ impl Shared {
         }
         // The first word is stored last: what a crash or a failed write has left there was zeroed, or is no matter.
         let is_clean = !self.has_faults() && !self.run.plan.lenient;
-        if is_clean && hook.call == Call::Stored(Site::Header) && machine.read_word(hook.path, hook.at - 8) != Some(0) {
+        if is_clean
+            && hook.call == Call::Stored(Site::Header)
+            && machine.read_word(hook.path, hook.at - 8) != Some(0)
+        {
             self.run.fail(format!("{}: a frame has its first word before its header", self.path));
         }
         let (cuts, appends) = {
@@ -114,7 +117,8 @@ impl Shared {
             let history = self.history.lock().clone();
             let Hook { call, when, path, number, .. } = hook;
             let path = format!("{} / hook {number} {when:?} {call:?} {path}", self.path);
-            let certain = Certain { synced_marked: self.store.lock().is_some(), synced_only: self.has_faults() };
+            let certain =
+                Certain { synced_marked: self.store.lock().is_some(), synced_only: self.has_faults() };
             self.run.cut(machine, &history, self.depth + 1, &path, certain);
         }
         if appends && is_unlocked(hook) && !self.appending.swap(true, Ordering::Relaxed) {
@@ -128,7 +132,11 @@ impl Shared {
     fn append_beside(&self) -> Step {
         let is_open = self.store.lock().is_some() && self.history.lock().is_idle();
         match is_open.then(|| self.append(1)) {
-            Some(Err(Trouble::Failed(_, error))) if self.has_faults() || error.kind() == ErrorKind::Closed => Ok(()),
+            Some(Err(Trouble::Failed(_, error)))
+                if self.has_faults() || error.kind() == ErrorKind::Closed =>
+            {
+                Ok(())
+            }
             Some(appended) => appended,
             None => Ok(()),
         }
@@ -180,7 +188,9 @@ impl Shared {
                 if let Some(Ok(receipt)) = known
                     && (receipt.is_repeat() || receipt.position() != Position(commit.last))
                 {
-                    return Err(format!("an append that should end at {} gave {receipt:?}", commit.last).into());
+                    return Err(
+                        format!("an append that should end at {} gave {receipt:?}", commit.last).into()
+                    );
                 }
                 if durability == Durability::Power {
                     self.waiting.lock().push((count, pending));

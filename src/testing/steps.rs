@@ -104,7 +104,9 @@ impl Life {
         let pending = send(&self.store(), &commit, exactly, Durability::Power);
         let receipt = pending.wait().or_else(failing("a repeat"))?;
         if !receipt.is_repeat() || receipt.position() != Position(commit.last) {
-            return Err(format!("the repeat of a commit that ends at {} gave {receipt:?}", commit.last).into());
+            return Err(
+                format!("the repeat of a commit that ends at {} gave {receipt:?}", commit.last).into()
+            );
         }
         self.shared.history.lock().promise(count);
         Ok(())
@@ -122,7 +124,9 @@ impl Life {
         match send(&self.store(), &commit, |_| wrong, Durability::Process).wait() {
             Err(error) if error.is_conflict() => Ok(()),
             Err(error) => Err(Trouble::failed("an append that conflicts", error)),
-            Ok(receipt) => Err(format!("expected a conflict with revision {actual}, found {receipt:?}").into()),
+            Ok(receipt) => {
+                Err(format!("expected a conflict with revision {actual}, found {receipt:?}").into())
+            }
         }
     }
 
@@ -154,6 +158,10 @@ impl Life {
             return Err("a closed store was refused".to_owned().into());
         }
         let store = self.store();
-        if store.recovery().is_clean() || self.run.plan.lenient || self.shared.has_faults() { Ok(()) } else { Err(format!("after a close: {}", store.recovery()).into()) }
+        if store.recovery().is_clean() || self.run.plan.lenient || self.shared.has_faults() {
+            Ok(())
+        } else {
+            Err(format!("after a close: {}", store.recovery()).into())
+        }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(global: &Global, args: &Import) -> Result<(), Failure> {
         None => Box::new(std::io::stdin()),
     };
     let mut lines = Lines::new(input, args.max_line as usize, interrupt);
-    let mut importer = Importer::new(&store, mapping, args.batch as usize, rejects, progress);
+    let mut importer = Importer::new(&store, mapping, args.batch as usize, rejects, progress)?;
     let end = drive(&mut importer, &mut lines, args.max_line);
     let (counts, progress) = (importer.counts(), importer.progress());
     let (seconds, rate) = (progress.elapsed().as_secs_f64(), progress.rate(counts.added + counts.skipped));

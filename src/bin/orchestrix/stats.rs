@@ -29,6 +29,7 @@ fn json(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
         "synced_position": stats.synced_position.0,
         "segment_bytes": stats.segment_bytes,
         "write_mode": mode(stats.write_mode),
+        "writer_lives": stats.writer_lives,
     }))
 }
 

@@ -11,8 +11,9 @@
 //! | `streamid`, `streamrevision`, `globalposition` | where it was read; of these only the first is looked at when it is read back |
 //! | any other | an extension, with its type |
 //!
-//! Data stands in `data`, byte for byte, if it is JSON in one line and its content type is a JSON one or none; else it
-//! stands in `data_base64`. An event without data has neither; `"data":null` is the JSON value `null`.
+//! Data stands in `data` if it can byte for byte: as it is, if it is JSON in one line and its content type is a JSON one or
+//! none; between quotation marks, if it is text without escapes and its content type is `text/*`. Else it stands in
+//! `data_base64`. An event without data has neither; `"data":null` is the JSON value `null`.
 
 mod attributes;
 mod parse;

@@ -96,14 +96,21 @@ fn data_stands_byte_for_byte_or_as_base64() {
         assert!(round_trip(&raw(data.as_bytes())).ends_with(&part), "{data}");
         let typed = raw(data.as_bytes()).content_type("application/json");
         assert!(round_trip(&typed).ends_with(&part), "{data}");
-        let other = raw(data.as_bytes()).content_type("text/plain");
-        assert!(round_trip(&other).contains(r#","data_base64":"#), "{data}");
+        let other = round_trip(&raw(data.as_bytes()).content_type("image/png"));
+        assert!(other.contains(r#","data_base64":"#), "{data}");
+        let text = round_trip(&raw(data.as_bytes()).content_type("text/plain; charset=utf-8"));
+        let needs_escapes = data.contains(['"', '\\']);
+        let quoted = format!(r#","data":"{data}"}}"#);
+        assert_eq!(text.ends_with(&quoted), !needs_escapes, "{data}");
+        assert_eq!(text.contains(r#","data_base64":"#), needs_escapes, "{data}");
     }
     for data in
         [&b" 1"[..], b"1 ", b"[1,\n2]", b"[1,\r2]", b"\xff", b"nul", b"\0", b"{", b"1 2", b"\"\x01\"", b"01"]
     {
         assert!(round_trip(&raw(data)).contains(r#","data_base64":"#), "{}", data.escape_ascii());
         round_trip(&raw(data).content_type("application/json"));
+        round_trip(&raw(data).content_type("text/json"));
+        round_trip(&raw(data).content_type("TEXT/plain"));
     }
     assert!(!round_trip(&raw(b"")).contains("data"));
     assert!(!round_trip(&raw(b"").content_type("application/json")).contains("\"data\":"));

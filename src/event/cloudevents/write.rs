@@ -81,9 +81,17 @@ fn data(data: &[u8], content_type: Option<&str>, out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }
-    if content_type.is_none_or(is_json_type) && is_json_in_one_line(data) {
+    let is_json = content_type.is_none_or(is_json_type);
+    if is_json && is_json_in_one_line(data) {
         name("data", out);
         out.extend_from_slice(data);
+        return;
+    }
+    if !is_json && content_type.is_some_and(is_text_type) && is_plain_string(data) {
+        name("data", out);
+        out.push(b'"');
+        out.extend_from_slice(data);
+        out.push(b'"');
         return;
     }
     name("data_base64", out);
@@ -100,6 +108,16 @@ fn is_json_in_one_line(data: &[u8]) -> bool {
     let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r');
     !data.iter().any(ends_line)
         && serde_json::from_slice::<&RawValue>(data).is_ok_and(|value| value.get().len() == data.len())
+}
+
+fn is_text_type(content_type: &str) -> bool {
+    content_type.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"))
+}
+
+/// Whether the bytes are text that stands between quotation marks as it is.
+fn is_plain_string(data: &[u8]) -> bool {
+    data.iter().all(|byte| *byte >= 0x20 && !matches!(byte, b'"' | b'\\'))
+        && std::str::from_utf8(data).is_ok()
 }
 
 fn json_string(value: &str, out: &mut Vec<u8>) {

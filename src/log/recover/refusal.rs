@@ -55,7 +55,13 @@ impl Walk<'_> {
         };
         let frames = self.frames(&segment, &writer);
         let fault = match frames.header(FRAMES_AT) {
+            // The seal says that this one is whole, so what is missing stood there.
+            Ok(None) if self.sealed == Some(self.chain.next) => {
+                Some(Fault::new("frame", 0, "a frame", "zeros"))
+            }
             Ok(None) => None,
+            // It goes on with what comes after the frames that are missing here.
+            Ok(Some(header)) if header.first > self.chain.next => None,
             Ok(Some(header)) => self.chain.admit(&header, false).err(),
             Err(fault) => Some(fault),
         };

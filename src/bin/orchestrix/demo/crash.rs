@@ -29,7 +29,10 @@ pub(crate) struct Acknowledged {
 
 /// Returns what was acknowledged, in the order of positions.
 pub(crate) fn act(dir: &Path, out: &mut Out) -> Result<Vec<Acknowledged>, Failure> {
-    out.line(format_args!("Act 2. A process that four threads write from is killed, in {}", dir.display()))?;
+    out.line(format_args!(
+        "\nAct 2. A process that four threads write from is killed, in {}",
+        dir.display()
+    ))?;
     out.flush()?;
     let store = open::to_write(dir, Store::options().segment_bytes(SEGMENT_BYTES))?;
     let before = store.view().watermark();
@@ -113,15 +116,13 @@ fn check(store: &Store, before: Position, acknowledged: &[Acknowledged]) -> Resu
         let event = event?;
         found += 1;
         expect("position", before.0 + found, event.position().0)?;
-        if let Some(safe) = waiting.next_if(|safe| safe.position == event.position()) {
-            if event.id() != safe.id.as_str() {
-                return Err(Failure::mismatch(format!(
-                    "id of the event at position {}: expected {}, found {}",
-                    safe.position,
-                    safe.id,
-                    event.id()
-                )));
-            }
+        if let Some(Acknowledged { position, id }) = waiting.next_if(|safe| safe.position == event.position())
+            && event.id() != id.as_str()
+        {
+            let found = event.id();
+            return Err(Failure::mismatch(format!(
+                "id of the event at position {position}: expected {id}, found {found}"
+            )));
         }
     }
     match waiting.next() {

@@ -84,7 +84,7 @@ pub(crate) fn expect(what: &str, expected: u64, found: u64) -> Result<(), Failur
 fn import(store: &Store) -> Result<Counts, Failure> {
     let mut lines = Lines::new(EARTHQUAKES, LINE_BYTES_MAX as usize, Interrupt::default());
     let progress = Progress::of_bytes(Some(EARTHQUAKES.len() as u64));
-    let mut importer = Importer::new(store, Mapping::CloudEvents, BATCH, None, progress);
+    let mut importer = Importer::new(store, Mapping::CloudEvents, BATCH, None, progress)?;
     match drive(&mut importer, &mut lines, LINE_BYTES_MAX) {
         End::Whole => Ok(importer.counts()),
         End::Interrupted => unreachable!("nothing sets the flag"),

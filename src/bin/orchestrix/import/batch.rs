@@ -6,6 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 
 /// A batch is full at this many bytes of lines, however few they are.
 const BATCH_BYTES: usize = 4 << 20;
+/// What an event record may have beyond the bytes of its line: fixed fields, and an id that stands in its data too.
+const EVENT_BYTES_BESIDE_LINE: usize = 512;
 
 /// Where an event came from, and where it goes.
 pub(crate) struct Origin {
@@ -25,10 +27,16 @@ pub(crate) struct Batch {
     hasher: RandomState,
     bytes: usize,
     events_max: usize,
+    /// A longer line may hold an event that is too large for the store.
+    safe_line_bytes: usize,
+    /// Such an event is the last of the batch.
+    doubtful_last: bool,
 }
 
 impl Batch {
-    pub(crate) fn new(events_max: usize) -> Self {
+    /// A batch of at most so many events, for a store that takes events of at most so many bytes.
+    pub(crate) fn new(events_max: usize, event_bytes_max: u64) -> Self {
+        let event_bytes_max = usize::try_from(event_bytes_max).unwrap_or(usize::MAX);
         Self {
             events: Vec::with_capacity(events_max.min(1 << 10)),
             origins: Vec::new(),
@@ -36,11 +44,15 @@ impl Batch {
             hasher: RandomState::new(),
             bytes: 0,
             events_max,
+            safe_line_bytes: event_bytes_max.saturating_sub(EVENT_BYTES_BESIDE_LINE),
+            doubtful_last: false,
         }
     }
 
+    /// It is time to commit. An event that the store may refuse isn't kept waiting, so that what stands behind it is
+    /// looked at only once its fate is known.
     pub(crate) fn is_full(&self) -> bool {
-        self.events.len() >= self.events_max || self.bytes >= BATCH_BYTES
+        self.doubtful_last || self.events.len() >= self.events_max || self.bytes >= BATCH_BYTES
     }
 
     pub(crate) fn events(&self) -> &[NewEvent<'static>] {
@@ -69,6 +81,7 @@ impl Batch {
         events.push(event);
         origins.push(origin);
         self.bytes += line_bytes;
+        self.doubtful_last = line_bytes > self.safe_line_bytes;
     }
 
     pub(crate) fn clear(&mut self) {
@@ -76,5 +89,6 @@ impl Batch {
         self.origins.clear();
         self.places.clear();
         self.bytes = 0;
+        self.doubtful_last = false;
     }
 }

@@ -8,7 +8,7 @@ use super::record::{Mapping, Record};
 use super::rejects::Rejects;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use orchestrix::{Durability, Error, ErrorKind, Expected, Store, View};
+use orchestrix::{Durability, Error, ErrorKind, Expected, Store, View, limits};
 use std::ops::Range;
 
 /// Lines between two looks at the progress bar.
@@ -64,9 +64,11 @@ impl<'s> Importer<'s> {
         batch: usize,
         rejects: Option<Rejects>,
         progress: Progress,
-    ) -> Self {
-        let (view, known, batch) = (store.view(), Known::new(), Batch::new(batch));
-        Self { store, view, known, mapping, batch, rejects, counts: Counts::default(), progress }
+    ) -> Result<Self, Error> {
+        let event_bytes_max = limits::event_bytes_max(store.stats()?.segment_bytes);
+        let batch = Batch::new(batch, event_bytes_max);
+        let (view, known, counts) = (store.view(), Known::new(), Counts::default());
+        Ok(Self { store, view, known, mapping, batch, rejects, counts, progress })
     }
 
     /// Takes the current line.

@@ -40,15 +40,10 @@ impl Known {
         }
         self.load(view, stream)?;
         for revision in self.revisions.candidates(self.hash(stream, id)) {
-            match view.stream(stream).from(Revision(revision)).next() {
-                Some(event) => {
-                    let event = event?;
-                    if event.id() == id {
-                        return Ok(Some(event));
-                    }
-                }
-                // Another stream's entry, whose revision this one hasn't reached.
-                None => {}
+            // There may be no such event: the entry may be that of another stream, which is longer.
+            let event = view.stream(stream).from(Revision(revision)).next().transpose()?;
+            if event.is_some_and(|event| event.id() == id) {
+                return Ok(event);
             }
         }
         Ok(None)

@@ -3,11 +3,12 @@
 
 use super::fields::{FieldPath, Object};
 use crate::args::Import;
-use orchestrix::{NewEvent, cloudevents};
+use orchestrix::{NewEvent, Position, RecordedEvent, Revision, cloudevents};
+use std::time::SystemTime;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// An event of the input.
+/// An event of the input, which a store may take unless it is too large for that one.
 pub(crate) struct Record {
     pub(crate) stream: String,
     pub(crate) event: NewEvent<'static>,
@@ -16,7 +17,7 @@ pub(crate) struct Record {
 /// How lines are to be understood.
 pub(crate) enum Mapping {
     CloudEvents,
-    Fields(Fields),
+    Fields(Box<Fields>),
 }
 
 /// Where in a JSON object stands what.
@@ -41,13 +42,13 @@ impl Mapping {
             return Err("--stream-field needs --type-field or --type");
         }
         let path = |text: &Option<String>| text.as_deref().map(FieldPath::new);
-        Ok(Self::Fields(Fields {
+        Ok(Self::Fields(Box::new(Fields {
             stream: FieldPath::new(stream),
             event_type: path(&args.type_field),
             default_type: args.event_type.clone(),
             id: path(&args.id_field),
             time: path(&args.time_field),
-        }))
+        })))
     }
 
     /// The event of a line, `None` if the line is blank.
@@ -89,12 +90,13 @@ impl Fields {
         };
         let mut event =
             NewEvent::raw(event_type, text.as_bytes().to_vec()).id(id).content_type("application/json");
-        if let Some(path) = &self.time {
-            if let Some(time) = object.time(path)? {
-                event = event.time(time);
-            }
+        let time = self.time.as_ref().map(|path| object.time(path)).transpose()?;
+        if let Some(time) = time.flatten() {
+            event = event.time(time);
         }
-        event.check().map_err(|e| e.to_string())?;
+        let (revision, position) = (Revision(0), Position::START);
+        RecordedEvent::try_new(&stream, revision, position, SystemTime::UNIX_EPOCH, &event)
+            .map_err(|e| e.to_string())?;
         Ok(Record { stream, event })
     }
 }
