@@ -258,6 +258,6 @@ impl Life {
         let store = self.shared.store.lock().take();
         drop(store);
         let opened = self.open().map_err(|trouble| format!("after a failed {what}: {trouble}"))?;
-        if opened { self.use_it() } else { Err(format!("refused after a failed {what}").into()) }
+        if opened { self.use_it() } else { self.mend() }
     }
 }
