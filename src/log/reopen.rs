@@ -137,6 +137,8 @@ fn rewrite_one(
     if bug!(medium, trust_page_cache) {
         return Ok(());
     }
+    // The header may be in the page cache alone, too: after a sync of the new file that failed.
+    segment.region.store_head(0, &segment.region.head_bytes(0, FRAMES_AT))?;
     opened.1.rewrite(from, to)?;
     let mut synced_to = to;
     if let Some(end) = cut

@@ -114,8 +114,13 @@ impl WriteSide {
         if let Err(error) = self.sync_range(from, target.mark) {
             return Err(self.poison(error));
         }
+        // The mark first: whoever is told that it is synced can rely on it after the death of the process, too.
+        let marked = self.watermark.synced(&target.mark);
+        if let Err(error) = marked {
+            return Err(self.poison(Error::io("marking", Path::new(WATERMARK_FILE), error)));
+        }
         self.sync.advance(target.mark);
-        if let Err(error) = self.testify(&target) {
+        if let Err(error) = self.seal(&target) {
             return Err(self.poison(error));
         }
         self.schedule_idle();
@@ -156,8 +161,8 @@ impl WriteSide {
         Ok(())
     }
 
-    /// Writes down what is now known to be synced: seals of the segments that were left, and the mark.
-    fn testify(&self, target: &Target) -> Result<(), Error> {
+    /// Seals the segments that were left: everything in them is synced now.
+    fn seal(&self, target: &Target) -> Result<(), Error> {
         let table = self.table();
         for (number, seal) in &target.left {
             let Some(segment) = table.get(*number) else { continue };
@@ -168,12 +173,11 @@ impl WriteSide {
             // Nothing in it is written or synced again.
             segment.region.release();
         }
-        let marked = self.watermark.synced(&target.mark);
-        marked.map_err(|error| Error::io("marking", Path::new(WATERMARK_FILE), error))
+        Ok(())
     }
 
     #[cold]
-    fn poison(&self, error: Error) -> Error {
+    pub(super) fn poison(&self, error: Error) -> Error {
         // The first failure is the one that counts.
         let _ = self.sync.failure.set(error.clone());
         self.watermark.poisoned();

@@ -82,7 +82,13 @@ impl Writer {
             region.write(Site::Header, at + 8, &bytes[8..HEADER_BYTES as usize])?;
             region.write_word(Site::FirstWord, at, first_word)
         };
-        store(region).map_err(failed)?;
+        if let Err(error) = store(region) {
+            // A part of it may stand behind the end now, where it would look like a torn tail, or hide in a padded
+            // store what comes next.
+            let undone = region.zero(Site::Body, at, end);
+            let error = failed(error);
+            return Err(if undone.is_ok() { error } else { side.poison(error) });
+        }
 
         let written = Written { first: self.next, place: side.geometry.place(segment.number, at) };
         self.next += u64::from(body.event_count());

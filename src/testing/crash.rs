@@ -269,6 +269,9 @@ impl Run {
             if rots || certain.synced_only {
                 history.lose_power(false);
             }
+            if rots {
+                history.rot();
+            }
             self.examine(left, &history, Cut::Kill, depth, format!("{path} / kill"));
         } else {
             let left = machine.power_cut(seed, self.crash);

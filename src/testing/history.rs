@@ -73,6 +73,7 @@ pub(super) struct History {
     seen: usize,
     /// Commits that failed, each of which may be there all the same, in the place of the next one.
     doubtful: Vec<Arc<Commit>>,
+    rotten: bool,
     heads: BTreeMap<&'static str, u64>,
     made: u64,
 }
@@ -180,12 +181,18 @@ impl History {
             self.heads.insert(event.stream, event.revision + 1);
         }
         (self.published, self.promised, self.seen) = (count, count, count);
+        self.rotten = false;
         self.doubtful.clear();
+    }
+
+    /// Something was damaged behind the back of the store. Until it is opened, the mark alone tells that from a torn tail.
+    pub(super) fn rot(&mut self) {
+        self.rotten = true;
     }
 
     /// Only what was promised is certain any more, and on a medium that damages what was synced not even that.
     pub(super) fn lose_power(&mut self, damages: bool) {
-        if damages {
+        if damages || self.rotten {
             self.promised = 0;
         }
         self.seen = self.promised;

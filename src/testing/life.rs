@@ -221,6 +221,7 @@ impl Life {
     /// A store that was refused is repaired, and then holds nothing that was not written.
     fn mend(&mut self) -> Step {
         let Ok(plan) = self.machine.repair() else { return Ok(()) };
+        self.shared.history.lock().lose_power(true);
         plan.apply().map_err(|error| Trouble::failed("repairing", error))?;
         if self.open()? { Ok(()) } else { Err(format!("refused again after {plan:?}").into()) }
     }
@@ -257,6 +258,6 @@ impl Life {
         let store = self.shared.store.lock().take();
         drop(store);
         let opened = self.open().map_err(|trouble| format!("after a failed {what}: {trouble}"))?;
-        if opened { self.use_it() } else { Err(format!("refused after a failed {what}").into()) }
+        if opened { self.use_it() } else { self.mend() }
     }
 }

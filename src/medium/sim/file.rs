@@ -18,6 +18,7 @@ pub(super) struct File {
     cache: Pages,
     /// What regions over it show: the same bytes, kept equal by the regions themselves.
     memory: Option<Mapping>,
+    parted: bool,
     /// Its length is the durable one.
     platter: Pages,
     /// What a power cut brings back while the emptying of the file is not durable.
@@ -114,16 +115,17 @@ impl File {
             self.populated = PageSet::default();
         }
         let memory = match self.memory.take() {
-            Some(memory) => memory,
-            None if self.cache.page_count() == 0 => Mapping::zeroed(self.len())?,
-            None => Mapping::copied(&self.cache.head(usize::MAX))?,
+            Some(memory) if !self.parted => memory,
+            _ if self.cache.page_count() == 0 => Mapping::zeroed(self.len())?,
+            _ => Mapping::copied(&self.cache.head(usize::MAX))?,
         };
         Ok(self.memory.insert(memory).share())
     }
 
-    /// The next region over this file begins with what the file holds, not with what the last one showed.
-    pub(super) fn unmap(&mut self) {
-        self.memory = None;
+    /// A write failed halfway: regions that are open don't show what it left. Each later one begins with what the file
+    /// holds, and shares nothing with them.
+    pub(super) fn part(&mut self) {
+        self.parted = true;
     }
 
     /// A write of either kind. What a failed sync left marked as clean is dirty again.
@@ -288,6 +290,7 @@ impl File {
         let mut file = Self {
             cache: self.cache.clone(),
             memory: None,
+            parted: false,
             platter: self.platter.clone(),
             before_emptying: self.before_emptying.clone(),
             lost: self.lost.clone(),

@@ -37,7 +37,7 @@ impl RegionOps for SimRegion {
             if done.is_ok() {
                 file.reserve(at, to, u64::MAX);
             } else {
-                file.unmap();
+                file.part();
             }
             done
         };
