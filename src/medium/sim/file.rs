@@ -323,16 +323,4 @@ impl File {
             count => *self.cache.sector(rng.below(count)),
         }
     }
-
-    /// Flips bits of one byte, on the platter and in the cache.
-    pub(super) fn flip(&mut self, at: u64, bits: u8) {
-        let mut bytes = self.read(usize::MAX);
-        bytes[at as usize] ^= bits;
-        self.replace(&bytes);
-    }
-
-    /// Makes this the file's durable content.
-    pub(super) fn replace(&mut self, bytes: &[u8]) {
-        *self = Self::durable(Pages::of(bytes));
-    }
 }
