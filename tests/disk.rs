@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tools::{Dir, event, fill, says, small, tree};
 
-const EVENTS: usize = 100_000;
+const EVENTS: usize = 50_000;
 const PAYLOAD: usize = 256;
 
 /// Allocated bytes of the segments.

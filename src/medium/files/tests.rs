@@ -2,7 +2,8 @@
 //! written by position.
 
 use super::*;
-use crate::medium::{RegionOps, Site};
+use crate::medium::Site;
+use crate::medium::region::RegionOps;
 use std::io::ErrorKind;
 
 const LEN: u64 = 1 << 20;
