@@ -198,7 +198,7 @@ fn a_repair_moves_a_foreign_segment_away() {
 }
 
 /// Whole blocks of frames swapped within a segment, or taken from another one, never validate.
-// F49, F51
+// F49
 #[test]
 fn rule_1_frames_in_another_place_do_not_validate() {
     let dir = closed(150);

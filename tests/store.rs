@@ -99,7 +99,7 @@ fn rule_24_a_repeat_is_recognised_only_where_its_place_is_known() {
         let pair = names(&["x", "y"]);
         let first = store.append("a-1", NoStream, &pair).wait().expect("an append");
         fill(store, "b-1", 1);
-        let later = store.append("a-1", first.revision(), &names(&["z"])).wait().expect("an append");
+        let later = store.append("a-1", first.revision(), names(&["z"])).wait().expect("an append");
         for (expected, events, of) in [
             (NoStream, pair.clone(), &first),
             (Exact(first.revision()), names(&["z"]), &later),

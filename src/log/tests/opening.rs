@@ -32,7 +32,7 @@ fn rule_11_what_a_page_cache_shows_is_written_again() {
 }
 
 /// The cut is on disk before the open ends: what was cut off is not seen again by anybody, and appends follow the cut.
-// D12, F14, F15, F16
+// D12, F14, F15
 #[test]
 fn rule_12_the_cut_is_durable_before_the_first_append() {
     for seed in 0..30 {

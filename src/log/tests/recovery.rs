@@ -169,3 +169,32 @@ fn rule_6_a_torn_seal_is_rebuilt_and_a_valid_one_testifies() {
     edit(&shorter, &path(1), |bytes| bytes[last..].fill(0));
     assert!(shorter.open(quiet()).expect_err("the seal says more").is_corrupt());
 }
+
+/// Blocks of the file as they were at an earlier moment, valid then: what follows them, or the mark, says that more was there.
+// F51
+#[test]
+fn a_lost_write_is_noticed() {
+    let machine = Machine::new(1);
+    let store = machine.open(quiet()).expect("a store");
+    let mut images = Vec::new();
+    for n in 0..6 {
+        append(&store, 5 * n..5 * n + 5);
+        store.sync().wait().expect("a sync");
+        images.push(machine.read_file(&path(0)).expect("a segment"));
+    }
+    let last = images.pop().expect("the last");
+    for old in images {
+        for block in (4_096..8_192).step_by(512) {
+            let spoilt = machine.kill(1);
+            edit(&spoilt, &path(0), |bytes| {
+                bytes[block..block + 512].copy_from_slice(&old[block..block + 512])
+            });
+            if old[block..block + 512] == last[block..block + 512] {
+                continue;
+            }
+            let error = spoilt.open(quiet()).expect_err("a block of before");
+            let offset = error.corruption().expect("a place").offset;
+            assert!((block as u64 - 128..block as u64 + 512).contains(&offset), "block {block}: {error}");
+        }
+    }
+}
