@@ -76,6 +76,7 @@ pub(crate) fn commit(core: &Core, writes: &[Write<'_>], durability: Durability) 
         Short::Done(position, revision) => {
             // Made where it is returned: copying what was just written is slow.
             if durability == Durability::Power && side.sync.synced() < position {
+                side.sync.ask();
                 return Pending::working(
                     side.clone(),
                     position,
@@ -87,6 +88,7 @@ pub(crate) fn commit(core: &Core, writes: &[Write<'_>], durability: Durability) 
         Short::Failed(error) => Pending::ready(Err(error)),
         Short::Unmet => match with_scratch(core, |scratch| commit_with(core, side, scratch, writes)) {
             Ok(done) if durability == Durability::Power && side.sync.synced() < done.target => {
+                side.sync.ask();
                 Pending::working(side.clone(), done.target, done.receipt)
             }
             done => Pending::ready(done.map(|done| done.receipt)),
@@ -142,6 +144,8 @@ fn commit_single(
         Ok(written) => written,
         Err(error) => return Short::Failed(error),
     };
+    let end = writer.end_place(side);
+    writer.publish(side);
     let index = index.unwrap_or_else(|| core.index.write());
     index.single(&FeedSingle {
         known,
@@ -150,9 +154,8 @@ fn commit_single(
         position: written.first,
         frame: written.place,
         record: single.record_at() as u64,
-        end: writer.end_place(side),
+        end,
     });
-    writer.publish(side);
     Short::Done(written.first, Revision(first))
 }
 
