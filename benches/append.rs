@@ -6,13 +6,14 @@ mod common;
 
 use common::engine::{Engine, Ids};
 use common::floor::{FloorLog, SyncFloor};
-use common::group::{GroupCommit, in_threads};
+use common::group::GroupCommit;
 use common::measure::{per_event, rounds};
 use common::run::Run;
 use common::table::{Rows, Target};
 use common::workload::{BATCH, PAYLOAD_BYTES, Workload};
 use criterion::{Criterion, Throughput};
 use orchestrix::Durability;
+use std::cell::RefCell;
 use std::time::Duration;
 
 const THREADS: u64 = 8;
@@ -51,7 +52,8 @@ fn rows_in_process(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
     let (events, commits) = (sizes.events, sizes.events / BATCH as u64);
     let mut engine = Engine::new(workload, Durability::Process);
     println!("{}", engine.describe());
-    let engine = std::cell::RefCell::new(&mut engine);
+    let mut floor_log = FloorLog::new(workload);
+    let engine = RefCell::new(&mut engine);
     let ones = |ids| {
         engine.borrow_mut().settle();
         per_event(engine.borrow_mut().ones(events, ids), events)
@@ -63,7 +65,7 @@ fn rows_in_process(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
     let [given, generated, floor] = rounds(
         sizes.rounds,
         [&mut || ones(Ids::Given), &mut || ones(Ids::Generated), &mut || {
-            per_event(floor_ones(workload, events), events)
+            per_event(ones_by_hand(&mut floor_log, workload, events), events)
         }],
     );
     rows.rate("one event, Process, ids given / floor", &given, &floor, Target::AtLeast(0.5));
@@ -71,7 +73,7 @@ fn rows_in_process(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
     let [given, generated, floor] = rounds(
         sizes.rounds,
         [&mut || batches(Ids::Given), &mut || batches(Ids::Generated), &mut || {
-            per_event(floor_batches(workload, commits), events)
+            per_event(batches_by_hand(&mut floor_log, workload, commits), events)
         }],
     );
     rows.rate("batch of 100, Process, ids given / floor", &given, &floor, Target::AtLeast(0.4));
@@ -80,22 +82,17 @@ fn rows_in_process(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
 
 fn rows_synced(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
     let (each, all) = (sizes.synced, sizes.synced * THREADS);
-    let rounds_of_all = (sizes.rounds as u64 + 1) * all;
     let mut bare = SyncFloor::new();
-    let group = GroupCommit::new(workload, rounds_of_all as usize);
-    let mut grouped = 0;
+    let mut group = GroupCommit::new(workload);
     let mut engine = Engine::new(workload, Durability::Power);
-    let engine = std::cell::RefCell::new(&mut engine);
+    let engine = RefCell::new(&mut engine);
     let [one, eight, floor, by_hand] = rounds(
         sizes.rounds,
         [
             &mut || per_event(engine.borrow_mut().threads(1, each), each),
             &mut || per_event(engine.borrow_mut().threads(THREADS, each), all),
             &mut || per_event(bare.time(each), each),
-            &mut || {
-                grouped += all;
-                per_event(group_by_hand(&group, workload, grouped - all, each), all)
-            },
+            &mut || per_event(group.time(workload, THREADS, each), all),
         ],
     );
     rows.time("synced, 1 thread, Power / 4 KiB write and sync", &one, &floor, Target::AtMost(1.4));
@@ -115,23 +112,18 @@ fn rows_on_disk(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
     }
 }
 
-fn floor_ones(workload: &Workload, events: u64) -> Duration {
-    let floor = FloorLog::new(workload, events as usize, PAYLOAD_BYTES);
+fn ones_by_hand(floor: &mut FloorLog, workload: &Workload, events: u64) -> Duration {
     floor.time(workload, events, |n| workload.payload(n))
 }
 
-fn floor_batches(workload: &Workload, commits: u64) -> Duration {
-    let floor = FloorLog::new(workload, commits as usize, BATCH * PAYLOAD_BYTES);
+fn batches_by_hand(floor: &mut FloorLog, workload: &Workload, commits: u64) -> Duration {
     floor.time(workload, commits, |_| workload.batch_payload())
-}
-
-fn group_by_hand(group: &GroupCommit, workload: &Workload, first: u64, each: u64) -> Duration {
-    in_threads(THREADS, first, each, |n| group.append(workload.stream(n), workload.payload(n)))
 }
 
 fn in_process(criterion: &mut Criterion, workload: &Workload, sizes: Sizes) {
     let (events, commits) = (sizes.events, sizes.events / BATCH as u64);
     let mut engine = Engine::new(workload, Durability::Process);
+    let mut floor = FloorLog::new(workload);
     let mut group = criterion.benchmark_group("append, one event, Process");
     group.throughput(Throughput::Elements(events));
     for ids in [Ids::Given, Ids::Generated] {
@@ -143,7 +135,9 @@ fn in_process(criterion: &mut Criterion, workload: &Workload, sizes: Sizes) {
         });
     }
     group.bench_function("floor", |bencher| {
-        bencher.iter_custom(|iterations| (0..iterations).map(|_| floor_ones(workload, events)).sum());
+        bencher.iter_custom(|iterations| {
+            (0..iterations).map(|_| ones_by_hand(&mut floor, workload, events)).sum()
+        });
     });
     group.finish();
 
@@ -158,7 +152,9 @@ fn in_process(criterion: &mut Criterion, workload: &Workload, sizes: Sizes) {
         });
     }
     group.bench_function("floor", |bencher| {
-        bencher.iter_custom(|iterations| (0..iterations).map(|_| floor_batches(workload, commits)).sum());
+        bencher.iter_custom(|iterations| {
+            (0..iterations).map(|_| batches_by_hand(&mut floor, workload, commits)).sum()
+        });
     });
     group.finish();
 }
@@ -180,12 +176,10 @@ fn synced(criterion: &mut Criterion, workload: &Workload, sizes: Sizes) {
         bencher.iter_custom(|iterations| bare.time(iterations * sizes.synced));
     });
     group.throughput(Throughput::Elements(THREADS * sizes.synced));
+    let mut by_hand = GroupCommit::new(workload);
     group.bench_function(format!("group commit by hand, {THREADS} threads"), |bencher| {
         bencher.iter_custom(|iterations| {
-            let by_hand = GroupCommit::new(workload, (iterations * THREADS * sizes.synced) as usize);
-            (0..iterations)
-                .map(|n| group_by_hand(&by_hand, workload, n * THREADS * sizes.synced, sizes.synced))
-                .sum()
+            (0..iterations).map(|_| by_hand.time(workload, THREADS, sizes.synced)).sum()
         });
     });
     group.finish();

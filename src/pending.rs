@@ -78,7 +78,11 @@ impl<T, E> Pending<T, E> {
     ///
     /// # Panics
     /// If it was polled to its end before.
+    #[inline]
     pub fn wait(self) -> Result<T, E> {
+        if let State::Ready(result) = self.0 {
+            return result;
+        }
         match self.wait_until(None) {
             Ok(result) => result,
             Err(_) => unreachable!("without a deadline, waiting ends with a result"),

@@ -17,14 +17,17 @@ use tempfile::TempDir;
 
 /// Bytes of the header of a record.
 pub const HEADER_BYTES: usize = 64;
+/// Bytes of the mapping: a segment of the store by default.
+const FLOOR_BYTES: usize = 64 << 20;
 /// What one bare write of the sync floor writes.
 const SYNC_BYTES: usize = 4096;
 
-/// A log in one shared, reserved, pre-faulted mapping, under one lock.
+/// A log in one shared, reserved, pre-faulted mapping, under one lock. As large as a segment, so that what is written to
+/// was faulted in a while ago, and lies in no cache because of that.
 pub struct FloorLog {
     map: MmapRaw,
     state: Mutex<State>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 struct State {
@@ -35,15 +38,23 @@ struct State {
 }
 
 impl FloorLog {
-    /// A log with room for `records` records of `payload_bytes` bytes of data.
-    pub fn new(workload: &Workload, records: usize, payload_bytes: usize) -> Self {
+    /// An empty log that knows the streams of the workload.
+    pub fn new(workload: &Workload) -> Self {
         let dir = scratch();
-        let bytes = (records * (HEADER_BYTES + payload_bytes)).next_multiple_of(4096);
-        let file = reserved(&dir, "floor", bytes);
-        let map = MmapRaw::map_raw(&file).expect("map the floor's file");
-        map.advise(Advice::PopulateWrite).expect("fault the floor's pages in");
         let streams = workload.names().iter().map(|name| (name.as_str().into(), 0)).collect();
-        Self { map, state: Mutex::new(State { end: 0, position: 0, streams }), _dir: dir }
+        let state = Mutex::new(State { end: 0, position: 0, streams });
+        Self { map: faulted_in(&dir), state, dir }
+    }
+
+    /// Begins anew, if there is no room for so many records with so much payload.
+    pub fn make_room(&mut self, records: u64, payload_bytes: usize) {
+        let bytes = records as usize * (HEADER_BYTES + payload_bytes);
+        assert!(bytes <= FLOOR_BYTES, "a round of the floor fits");
+        let state = self.state.get_mut();
+        if state.end + bytes > FLOOR_BYTES {
+            state.end = 0;
+            self.map = faulted_in(&self.dir);
+        }
     }
 
     /// One checksum, one lock, one look-up of the stream, one copy of header and payload. Returns the offset after the
@@ -84,17 +95,27 @@ impl FloorLog {
 
     /// Times `records` appends, with what `payload` gives for each.
     pub fn time<'w>(
-        &self,
+        &mut self,
         workload: &'w Workload,
         records: u64,
         payload: impl Fn(u64) -> &'w [u8],
     ) -> Duration {
+        self.make_room(records, payload(0).len());
         let start = Instant::now();
         for n in 0..records {
             black_box(self.append(workload.stream(n), black_box(payload(n))));
         }
         start.elapsed()
     }
+}
+
+fn faulted_in(dir: &TempDir) -> MmapRaw {
+    let path = dir.path().join("floor");
+    // The one before is gone with its mapping.
+    let _ = std::fs::remove_file(&path);
+    let map = MmapRaw::map_raw(&reserved(dir, "floor", FLOOR_BYTES)).expect("map the floor's file");
+    map.advise(Advice::PopulateWrite).expect("fault the floor's pages in");
+    map
 }
 
 /// The sync floor: 4 KiB at the same place, written and synced.

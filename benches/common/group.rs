@@ -20,13 +20,19 @@ struct Synced {
 }
 
 impl GroupCommit {
-    /// A log with room for `records` records.
-    pub fn new(workload: &Workload, records: usize) -> Self {
+    /// An empty log.
+    pub fn new(workload: &Workload) -> Self {
         Self {
-            log: FloorLog::new(workload, records, PAYLOAD_BYTES),
+            log: FloorLog::new(workload),
             synced: Mutex::new(Synced { to: 0, leading: false }),
             moved: Condvar::new(),
         }
+    }
+
+    /// Begins anew, if there is no room for so many records.
+    fn make_room(&mut self, records: u64) {
+        self.log.make_room(records, PAYLOAD_BYTES);
+        self.synced.get_mut().to = self.log.end();
     }
 
     /// Appends, and returns once the record is on stable storage.
@@ -47,6 +53,12 @@ impl GroupCommit {
             (synced.to, synced.leading) = (to, false);
             self.moved.notify_all();
         }
+    }
+
+    /// Times `each` appends in each of `threads` threads.
+    pub fn time(&mut self, workload: &Workload, threads: u64, each: u64) -> Duration {
+        self.make_room(threads * each);
+        in_threads(threads, 0, each, |n| self.append(workload.stream(n), workload.payload(n)))
     }
 }
 

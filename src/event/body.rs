@@ -6,7 +6,7 @@
 
 use super::check::{self, Fault};
 use super::layout::{self, BodySum, header, kind, record};
-use super::names::{Name, NameTable, category, name_hash};
+use super::names::{Name, NameTable};
 use super::record::{Sink, write_record};
 use super::refuse::{self, Place};
 use super::{NewEvent, new};
@@ -41,41 +41,30 @@ pub(crate) struct StreamMark<'a> {
     pub(crate) name: &'a [u8],
     /// [`name_hash`] of the name.
     pub(crate) hash: u64,
-    /// Length of the category: the first so many bytes of the name.
-    pub(crate) category_bytes: usize,
-    /// [`name_hash`] of the category.
-    pub(crate) category_hash: u64,
     /// Number of its events in this commit, at least 1.
     pub(crate) events: u16,
 }
 
-/// What a stream has beside its name.
-#[derive(Clone, Copy, Default)]
-pub(super) struct StreamFacts {
-    pub(super) category_bytes: u32,
-    pub(super) category_hash: u64,
-    pub(super) events: u16,
-}
-
 /// Beyond this length the buffer of a large commit isn't kept for a smaller one, in bytes.
-const KEPT_BYTES_MAX: usize = 8 << 20;
+pub(super) const KEPT_BYTES_MAX: usize = 8 << 20;
 
 /// Encodes commits, one after another.
 pub(crate) struct BodyEncoder {
     /// Begins with the frame. Never shortened, so that growing doesn't write zeros over and over.
-    pub(super) buffer: Vec<u8>,
+    buffer: Vec<u8>,
     /// Length of the frame.
-    pub(super) frame_bytes: usize,
-    pub(super) records: Vec<RecordMark>,
-    pub(super) streams: NameTable,
-    pub(super) stream_facts: Vec<StreamFacts>,
-    pub(super) types: NameTable,
+    frame_bytes: usize,
+    records: Vec<RecordMark>,
+    streams: NameTable,
+    /// Number of events of each stream.
+    stream_events: Vec<u16>,
+    types: NameTable,
     /// Tags and correlation ids.
-    pub(super) keys: NameTable,
+    keys: NameTable,
     /// Numbers of the keys of all events, one after another.
-    pub(super) event_keys: Vec<u32>,
-    pub(super) body_crc: u32,
-    pub(super) state: FixedState,
+    event_keys: Vec<u32>,
+    body_crc: u32,
+    state: FixedState,
 }
 
 impl BodyEncoder {
@@ -86,7 +75,7 @@ impl BodyEncoder {
             frame_bytes: 0,
             records: Vec::new(),
             streams: NameTable::default(),
-            stream_facts: Vec::new(),
+            stream_events: Vec::new(),
             types: NameTable::default(),
             keys: NameTable::default(),
             event_keys: Vec::new(),
@@ -100,11 +89,6 @@ impl BodyEncoder {
     /// # Errors
     /// `Invalid` or `Limit` for the first thing that the format doesn't allow. The encoder may be used again.
     pub(crate) fn encode(&mut self, writes: &[WriteRef<'_>], segment_bytes: u64) -> Result<(), Error> {
-        if let [WriteRef { stream, events: [event] }] = writes
-            && event.details().is_none_or(|details| details.key_count() == 0)
-        {
-            return self.encode_single(stream, event, segment_bytes);
-        }
         self.clear();
         let records_bytes = self.collect(writes, limits::event_bytes_max(segment_bytes))?;
         let frame_bytes = self.frame_bytes(records_bytes, limits::commit_bytes_max(segment_bytes))?;
@@ -151,9 +135,8 @@ impl BodyEncoder {
     #[inline]
     pub(crate) fn stream(&self, number: u16) -> StreamMark<'_> {
         let name = &self.streams.names()[usize::from(number)];
-        let StreamFacts { category_bytes, category_hash, events } = self.stream_facts[usize::from(number)];
-        let category_bytes = category_bytes as usize;
-        StreamMark { name: self.streams.bytes(name), hash: name.hash, category_bytes, category_hash, events }
+        let events = self.stream_events[usize::from(number)];
+        StreamMark { name: self.streams.bytes(name), hash: name.hash, events }
     }
 
     /// The streams in the order of their numbers.
@@ -182,7 +165,7 @@ impl BodyEncoder {
         self.frame_bytes = 0;
         self.records.clear();
         self.streams.clear();
-        self.stream_facts.clear();
+        self.stream_events.clear();
         self.types.clear();
         self.keys.clear();
         self.event_keys.clear();
@@ -211,9 +194,9 @@ impl BodyEncoder {
                 if length > event_bytes_max {
                     return Err(refuse::too_large(place, event_bytes_max, length));
                 }
-                let facts = &mut self.stream_facts[usize::from(stream)];
-                let ordinal = facts.events;
-                facts.events += 1;
+                let events = &mut self.stream_events[usize::from(stream)];
+                let ordinal = *events;
+                *events += 1;
                 // Offsets that 32 bits can't hold are of commits that are refused below.
                 let mark =
                     RecordMark { offset: offset as u32, length: length as u32, stream, event_type, ordinal };
@@ -236,10 +219,7 @@ impl BodyEncoder {
         }
         check::stream_name(name).map_err(|fault| fault.at("append"))?;
         let number = self.streams.add(&self.state, kind::STREAM, name.as_bytes());
-        let category = category(name);
-        let category_hash = name_hash(&self.state, category.as_bytes());
-        let category_bytes = category.len() as u32;
-        self.stream_facts.push(StreamFacts { category_bytes, category_hash, events: 0 });
+        self.stream_events.push(0);
         Ok(number as u16)
     }
 

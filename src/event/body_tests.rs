@@ -210,7 +210,7 @@ proptest! {
                 let ordinal = next.entry(write.stream).or_insert(0);
                 assert_eq!(read.stream(), write.stream);
                 assert_eq!(stream.name, write.stream.as_bytes());
-                assert_eq!(&stream.name[..stream.category_bytes], read.category().as_bytes());
+                assert_eq!(&stream.name[..category_bytes(stream.name)], read.category().as_bytes());
                 assert_eq!(read.revision().0, 10 * (u64::from(mark.stream) + 1) + *ordinal);
                 assert_eq!((read.offset(), read.length()), (mark.offset, mark.length));
                 *ordinal += 1;

@@ -155,6 +155,35 @@ pub(crate) fn crc(init: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// Makes checksums; asks once what the processor can do.
+pub(crate) struct Crc(Hasher);
+
+impl Crc {
+    pub(crate) fn new() -> Self {
+        Self(Hasher::new())
+    }
+
+    /// CRC-32 of `bytes`.
+    #[inline]
+    pub(crate) fn of(&self, bytes: &[u8]) -> u32 {
+        let mut hasher = self.0.clone();
+        hasher.update(bytes);
+        hasher.finalize()
+    }
+
+    /// CRC-32 continued from `init`: the same as that of bytes of which the first four are combined with `init`. They are
+    /// for as long as this takes.
+    #[inline]
+    pub(crate) fn continued(&self, init: u32, bytes: &mut [u8]) -> u32 {
+        let Some(first) = bytes.first_chunk_mut::<4>() else { return crc(init, bytes) };
+        let own = *first;
+        *first = (u32::from_le_bytes(own) ^ init).to_le_bytes();
+        let crc = self.of(bytes);
+        bytes[..4].copy_from_slice(&own);
+        crc
+    }
+}
+
 /// Checksum of a name.
 #[inline]
 pub(crate) fn name_crc(name: &[u8]) -> u32 {

@@ -20,7 +20,7 @@ mod new;
 mod record;
 mod recorded;
 mod refuse;
-mod single;
+pub(crate) mod single;
 mod typed;
 
 #[cfg(feature = "json")]

@@ -16,10 +16,13 @@ pub(crate) fn name_hash(state: &FixedState, name: &[u8]) -> u64 {
 /// The category of a stream: what stands before the first `-` of its name; all of it if there is none.
 #[inline]
 pub(crate) fn category(stream: &str) -> &str {
-    match stream.as_bytes().iter().position(|byte| *byte == b'-') {
-        Some(end) => &stream[..end],
-        None => stream,
-    }
+    &stream[..category_bytes(stream.as_bytes())]
+}
+
+/// Length of the category of a stream: the first so many bytes of its name.
+#[inline]
+pub(crate) fn category_bytes(stream: &[u8]) -> usize {
+    stream.iter().position(|byte| *byte == b'-').unwrap_or(stream.len())
 }
 
 /// One distinct name.
@@ -88,19 +91,6 @@ impl NameTable {
             self.tabulate();
         }
         number
-    }
-
-    /// Whether this name is the only one.
-    #[inline]
-    pub(crate) fn is_only(&self, kind: u8, name: &[u8]) -> bool {
-        matches!(&self.names[..], [known] if known.kind == kind) && self.text == name
-    }
-
-    /// Forgets all other names.
-    #[inline]
-    pub(crate) fn set_only(&mut self, state: &FixedState, kind: u8, name: &[u8]) {
-        self.clear();
-        self.add(state, kind, name);
     }
 
     fn tabulate(&mut self) {

@@ -4,11 +4,12 @@
 //! One writer feeds it under the writer's lock; readers look things up and copy postings out in pieces. Never reads the log.
 
 use super::postings::Postings;
-use crate::event::names::name_hash;
+use crate::event::body::StreamMark;
+use crate::event::names::{category_bytes, name_hash};
 use crate::log::{Fault, Place};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What a key is a name of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,7 @@ pub(crate) struct Keys {
     /// Position of the first event, and place, of some frames, ascending.
     sparse: Vec<(u64, Place)>,
     through: Through,
+    last_type: Option<KeyId>,
     // Numbers of the frame being fed.
     stream_ids: Vec<KeyId>,
     type_ids: Vec<KeyId>,
@@ -68,11 +70,17 @@ pub(crate) struct Keys {
 pub(crate) struct FeedStream<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) hash: u64,
-    pub(crate) category: &'a [u8],
-    pub(crate) category_hash: u64,
     pub(crate) first_revision: u64,
     /// The key, where a lookup has found it before.
     pub(crate) known: Option<KeyId>,
+}
+
+impl<'a> FeedStream<'a> {
+    /// A stream of a commit that was encoded here.
+    #[inline]
+    pub(crate) fn of(stream: &StreamMark<'a>, first_revision: u64, known: Option<KeyId>) -> Self {
+        Self { name: stream.name, hash: stream.hash, first_revision, known }
+    }
 }
 
 /// An event of a commit that is fed: the offset of its record in the frame, the numbers of its stream and type.
@@ -97,6 +105,12 @@ impl Index {
         self.keys.read()
     }
 
+    /// For who looks something up and feeds what follows from it.
+    #[inline]
+    pub(crate) fn write(&self) -> Feeding<'_> {
+        Feeding { state: &self.state, keys: self.keys.write() }
+    }
+
     /// Takes in one commit: its streams and types in the order of their numbers, its events in order.
     ///
     /// # Errors
@@ -105,14 +119,14 @@ impl Index {
         &self,
         streams: impl Iterator<Item = FeedStream<'a>>,
         types: impl Iterator<Item = (&'a [u8], u64)>,
-        events: impl Iterator<Item = FeedEvent>,
+        events: impl Iterator<Item = FeedEvent> + Clone,
         (first, place, end): (u64, Place, Place),
     ) -> Result<(), Fault> {
         let mut keys = self.keys.write();
         let keys = &mut *keys;
         keys.stream_ids.clear();
         for stream in streams {
-            let id = keys.stream(&stream);
+            let id = keys.fed_stream(&self.state, &stream);
             let next = keys.entry(id).postings.len() as u64;
             if next != stream.first_revision {
                 let name = String::from_utf8_lossy(stream.name).into_owned();
@@ -127,30 +141,77 @@ impl Index {
         }
         keys.type_ids.clear();
         for (name, hash) in types {
-            let id = keys.find_or_add(KeyKind::Type, name, hash);
+            let id = keys.of_type(name, hash);
             keys.type_ids.push(id);
         }
-        let mut position = first;
-        for (offset, stream, of_type) in events {
-            let at = Place(place.0 + u64::from(offset));
-            let stream = keys.stream_ids[usize::from(stream)];
-            let category = keys.entry(stream).category;
-            for id in [stream, category, keys.type_ids[usize::from(of_type)]] {
-                let entry = &mut keys.entries[id.0 as usize];
-                entry.postings.push(at);
-                entry.last_position = position;
+        let last = match (&keys.stream_ids[..], &keys.type_ids[..]) {
+            ([stream], [of_type]) => {
+                let ids = [*stream, keys.entry(*stream).category, *of_type];
+                keys.post_alike(ids, first, place, events)
             }
-            position += 1;
-        }
-        if keys.sparse.last().is_none_or(|(_, last)| place.0 >= last.0 + SPARSE_BYTES) {
-            keys.sparse.push((first, place));
-        }
-        keys.through = Through { position: position - 1, place: end };
+            _ => keys.post(first, place, events),
+        };
+        keys.note(first, place, last, end);
         Ok(())
     }
 }
 
+/// The right to feed the index, for a commit of one event.
+pub(crate) struct Feeding<'i> {
+    state: &'i FixedState,
+    keys: RwLockWriteGuard<'i, Keys>,
+}
+
+/// A commit of one event that is fed.
+pub(crate) struct FeedSingle<'a> {
+    /// The stream's key, if it has one, and its name with hash.
+    pub(crate) known: Option<KeyId>,
+    pub(crate) stream: (&'a [u8], u64),
+    pub(crate) event_type: (&'a [u8], u64),
+    pub(crate) position: u64,
+    pub(crate) frame: Place,
+    /// Offset of the record in the frame.
+    pub(crate) record: u64,
+    pub(crate) end: Place,
+}
+
+impl Feeding<'_> {
+    /// The key of a stream, if it has one, and its next revision.
+    #[inline]
+    pub(crate) fn stream(&self, name: &[u8], hash: u64) -> (Option<KeyId>, u64) {
+        let key = self.keys.find(KeyKind::Stream, name, hash);
+        (key, key.map_or(0, |key| self.keys.len(key)))
+    }
+
+    /// Takes in a commit of one event, whose stream was looked up under the writer's lock.
+    #[inline]
+    pub(crate) fn single(mut self, fed: &FeedSingle<'_>) {
+        let keys = &mut *self.keys;
+        let stream = match fed.known {
+            Some(known) => known,
+            None => keys.add_stream(self.state, fed.stream.0, fed.stream.1),
+        };
+        let of_type = keys.of_type(fed.event_type.0, fed.event_type.1);
+        let place = Place(fed.frame.0 + fed.record);
+        for id in [stream, keys.entry(stream).category, of_type] {
+            let entry = &mut keys.entries[id.0 as usize];
+            entry.postings.push(place);
+            entry.last_position = fed.position;
+        }
+        keys.note(fed.position, fed.frame, fed.position, fed.end);
+    }
+}
+
 impl Keys {
+    /// Notes a frame that was fed.
+    #[inline]
+    fn note(&mut self, first: u64, place: Place, last: u64, end: Place) {
+        if self.sparse.last().is_none_or(|(_, noted)| place.0 >= noted.0 + SPARSE_BYTES) {
+            self.sparse.push((first, place));
+        }
+        self.through = Through { position: last, place: end };
+    }
+
     #[inline]
     fn entry(&self, id: KeyId) -> &Entry {
         &self.entries[id.0 as usize]
@@ -165,6 +226,57 @@ impl Keys {
         self.table.find(mix(hash, kind), same).map(|index| KeyId(*index))
     }
 
+    /// Adds the postings of a frame whose events are of several streams or types. Returns the last position.
+    fn post(&mut self, first: u64, frame: Place, events: impl Iterator<Item = FeedEvent>) -> u64 {
+        let mut next = first;
+        for (offset, stream, of_type) in events {
+            let place = Place(frame.0 + u64::from(offset));
+            let stream = self.stream_ids[usize::from(stream)];
+            let category = self.entry(stream).category;
+            for id in [stream, category, self.type_ids[usize::from(of_type)]] {
+                let entry = &mut self.entries[id.0 as usize];
+                entry.postings.push(place);
+                entry.last_position = next;
+            }
+            next += 1;
+        }
+        next - 1
+    }
+
+    /// The same where all events have the same keys: key by key.
+    #[inline]
+    fn post_alike(
+        &mut self,
+        ids: [KeyId; 3],
+        first: u64,
+        frame: Place,
+        events: impl Iterator<Item = FeedEvent> + Clone,
+    ) -> u64 {
+        let mut last = first;
+        for id in ids {
+            let entry = &mut self.entries[id.0 as usize];
+            let before = entry.postings.len();
+            entry.postings.extend(events.clone().map(|(offset, ..)| Place(frame.0 + u64::from(offset))));
+            last = first + (entry.postings.len() - before) as u64 - 1;
+            entry.last_position = last;
+        }
+        last
+    }
+
+    /// The key of a type. The one of the commit before is looked at first.
+    #[inline]
+    fn of_type(&mut self, name: &[u8], hash: u64) -> KeyId {
+        if let Some(id) = self.last_type {
+            let entry = self.entry(id);
+            if entry.hash == hash && *entry.name == *name {
+                return id;
+            }
+        }
+        let id = self.find_or_add(KeyKind::Type, name, hash);
+        self.last_type = Some(id);
+        id
+    }
+
     fn find_or_add(&mut self, kind: KeyKind, name: &[u8], hash: u64) -> KeyId {
         match self.find(kind, name, hash) {
             Some(id) => id,
@@ -172,13 +284,20 @@ impl Keys {
         }
     }
 
-    fn stream(&mut self, stream: &FeedStream<'_>) -> KeyId {
+    #[inline]
+    fn fed_stream(&mut self, state: &FixedState, stream: &FeedStream<'_>) -> KeyId {
         if let Some(id) = stream.known.or_else(|| self.find(KeyKind::Stream, stream.name, stream.hash)) {
             return id;
         }
-        let category = self.find_or_add(KeyKind::Category, stream.category, stream.category_hash);
+        self.add_stream(state, stream.name, stream.hash)
+    }
+
+    #[cold]
+    fn add_stream(&mut self, state: &FixedState, name: &[u8], hash: u64) -> KeyId {
+        let category = &name[..category_bytes(name)];
+        let category = self.find_or_add(KeyKind::Category, category, name_hash(state, category));
         self.streams += 1;
-        self.add(KeyKind::Stream, stream.name, stream.hash, category)
+        self.add(KeyKind::Stream, name, hash, category)
     }
 
     #[cold]

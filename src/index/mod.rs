@@ -4,4 +4,4 @@
 mod memory;
 mod postings;
 
-pub(crate) use memory::{FeedStream, Index, KeyId, KeyKind};
+pub(crate) use memory::{FeedEvent, FeedSingle, FeedStream, Index, KeyId, KeyKind};

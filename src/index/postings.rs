@@ -14,7 +14,9 @@ const DOUBLED: usize = LAST_CHUNK - FIRST_CHUNK;
 #[derive(Default)]
 pub(crate) struct Postings {
     len: usize,
-    chunks: Vec<Vec<Place>>,
+    /// The chunk that grows; beside the full ones, so that adding looks at nothing else.
+    last: Vec<Place>,
+    full: Vec<Vec<Place>>,
 }
 
 /// Chunk and place in it of posting `n`.
@@ -37,29 +39,43 @@ impl Postings {
     #[inline]
     pub(crate) fn push(&mut self, place: Place) {
         debug_assert!(self.last().is_none_or(|last| last < place), "postings ascend");
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < chunk.capacity() => chunk.push(place),
-            _ => self.grow(place),
+        if self.last.len() == self.last.capacity() {
+            self.grow();
         }
+        self.last.push(place);
         self.len += 1;
     }
 
+    /// Adds places, which ascend.
+    #[inline]
+    pub(crate) fn extend(&mut self, places: impl Iterator<Item = Place>) {
+        places.for_each(|place| self.push(place));
+    }
+
     #[cold]
-    fn grow(&mut self, place: Place) {
-        let capacity = FIRST_CHUNK << self.chunks.len().min(DOUBLINGS);
-        let mut chunk = Vec::with_capacity(capacity);
-        chunk.push(place);
-        self.chunks.push(chunk);
+    fn grow(&mut self) {
+        if !self.last.is_empty() {
+            self.full.push(std::mem::take(&mut self.last));
+        }
+        self.last.reserve_exact(FIRST_CHUNK << self.full.len().min(DOUBLINGS));
+    }
+
+    #[inline]
+    fn chunk(&self, number: usize) -> Option<&[Place]> {
+        match self.full.get(number) {
+            Some(chunk) => Some(chunk),
+            None => (number == self.full.len()).then_some(&self.last),
+        }
     }
 
     #[inline]
     pub(crate) fn get(&self, n: usize) -> Option<Place> {
         let (chunk, at) = locate(n);
-        self.chunks.get(chunk)?.get(at).copied()
+        self.chunk(chunk)?.get(at).copied()
     }
 
     pub(crate) fn last(&self) -> Option<Place> {
-        self.chunks.last().and_then(|chunk| chunk.last().copied())
+        self.last.last().copied()
     }
 
     /// How many postings stand before `place`.
@@ -80,7 +96,7 @@ impl Postings {
         let mut copied = 0;
         let (mut chunk, mut at) = locate(n);
         while copied < out.len() {
-            let Some(places) = self.chunks.get(chunk).and_then(|places| places.get(at..)) else { break };
+            let Some(places) = self.chunk(chunk).and_then(|places| places.get(at..)) else { break };
             let count = places.len().min(out.len() - copied);
             out[copied..copied + count].copy_from_slice(&places[..count]);
             copied += count;

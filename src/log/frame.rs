@@ -4,6 +4,7 @@ use super::geometry::Seed;
 use super::scan::Stop;
 use crate::event::body::BodyEncoder;
 use crate::event::layout::{self, header, record, u8_at, u16_at, u32_at, u64_at};
+use crate::event::single::SingleEncoder;
 use std::fmt;
 
 /// What the writer's lock assigns.
@@ -15,18 +16,51 @@ pub(crate) struct HeaderFields {
     pub(crate) first_of_epoch: bool,
 }
 
-/// Fills in the header and binds every checksum to the frame's place. Returns the first word, which is stored last.
-pub(crate) fn finish(
-    body: &mut BodyEncoder,
-    revisions: &[u64],
-    fields: &HeaderFields,
-    seed: Seed,
-    at: u64,
-) -> u64 {
+/// A commit that was encoded, but for its header.
+pub(crate) trait Frame {
+    /// The frame, header included.
+    fn bytes(&self) -> &[u8];
+    /// Number of its events.
+    fn events(&self) -> u16;
+    /// Fills in the header and binds every checksum to the frame's place. Returns the first word, which is stored last.
+    fn finish(&mut self, revisions: &[u64], fields: &HeaderFields, seed: Seed, at: u64) -> u64;
+}
+
+impl Frame for BodyEncoder {
+    fn bytes(&self) -> &[u8] {
+        self.bytes()
+    }
+
+    fn events(&self) -> u16 {
+        self.event_count()
+    }
+
+    fn finish(&mut self, revisions: &[u64], fields: &HeaderFields, seed: Seed, at: u64) -> u64 {
+        finish(self, revisions, fields, seed, at)
+    }
+}
+
+impl Frame for SingleEncoder {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.bytes()
+    }
+
+    #[inline]
+    fn events(&self) -> u16 {
+        1
+    }
+
+    #[inline]
+    fn finish(&mut self, revisions: &[u64], fields: &HeaderFields, seed: Seed, at: u64) -> u64 {
+        finish_single(self, revisions[0], fields, seed, at)
+    }
+}
+
+fn finish(body: &mut BodyEncoder, revisions: &[u64], fields: &HeaderFields, seed: Seed, at: u64) -> u64 {
     let mask = seed.mask(at);
     let (events, streams, names) = (body.event_count(), body.stream_count(), body.name_count());
     let body_crc = body.body_crc();
-    let flags = if fields.first_of_epoch { header::FLAG_FIRST_OF_EPOCH } else { 0 };
     let (bytes, records) = body.parts_mut();
     for mark in records {
         let crc = mark.offset as usize + record::CRC;
@@ -42,21 +76,54 @@ pub(crate) fn finish(
             u64::from(layout::crc(mask, &bytes[header::BYTES..header::BYTES + 8 * several.len()]))
         }
     };
-    let length = bytes.len() as u32;
-    put(bytes, header::FIRST_POSITION, &fields.first.to_le_bytes());
-    put(bytes, header::SYNCED, &fields.synced.to_le_bytes());
-    put(bytes, header::TIME, &fields.time.to_le_bytes());
-    put(bytes, header::EPOCH, &fields.epoch.to_le_bytes());
-    put(bytes, header::REVISIONS, &revision.to_le_bytes());
-    put(bytes, header::EVENTS, &events.to_le_bytes());
-    put(bytes, header::STREAMS, &streams.to_le_bytes());
-    bytes[header::KIND] = header::KIND_EVENTS;
-    bytes[header::FLAGS] = flags;
-    put(bytes, header::NAMES, &names.to_le_bytes());
-    put(bytes, header::BODY_CRC, &body_crc.to_le_bytes());
+    let counts = u64::from(events) | u64::from(streams) << 16;
+    let sums = u64::from(names) | u64::from(body_crc) << 32;
+    let length = fill_header(bytes, fields, revision, counts, sums);
     let crc = header_crc(bytes, mask, length);
     u64::from(length) | u64::from(crc) << 32
 }
+
+/// As [`finish`], for a commit of one event.
+#[inline]
+fn finish_single(
+    single: &mut SingleEncoder,
+    revision: u64,
+    fields: &HeaderFields,
+    seed: Seed,
+    at: u64,
+) -> u64 {
+    let record = single.record_at();
+    let event_crc = single.event_crc() ^ seed.mask(at + record as u64);
+    // A stream and a type.
+    let (counts, sums) = (1 | 1 << 16, 2 | u64::from(single.body_crc()) << 32);
+    let (bytes, crc) = single.parts_mut();
+    put(bytes, record + record::CRC, &event_crc.to_le_bytes());
+    let length = fill_header(bytes, fields, revision, counts, sums);
+    let init = seed.mask(at) ^ length.rotate_left(16);
+    let crc = crc.continued(init, &mut bytes[header::FIRST_POSITION..header::BYTES]);
+    u64::from(length) | u64::from(crc) << 32
+}
+
+/// Writes the header but for its first word. Returns the length of the frame. Written in whole words, because the
+/// checksum reads it again at once.
+#[inline]
+fn fill_header(bytes: &mut [u8], fields: &HeaderFields, revision: u64, counts: u64, sums: u64) -> u32 {
+    let flags = if fields.first_of_epoch { header::FLAG_FIRST_OF_EPOCH } else { 0 };
+    let kind = u64::from(header::KIND_EVENTS) << 32 | u64::from(flags) << 40;
+    let words =
+        [fields.first, fields.synced, fields.time as u64, fields.epoch, revision, counts | kind, sums];
+    let head = &mut bytes[header::FIRST_POSITION..header::BYTES];
+    for (slot, word) in head.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *slot = word.to_le_bytes();
+    }
+    bytes.len() as u32
+}
+
+const _: () = {
+    assert!(header::SYNCED == 16 && header::TIME == 24 && header::EPOCH == 32 && header::REVISIONS == 40);
+    assert!(header::EVENTS == 48 && header::STREAMS == 50 && header::KIND == 52 && header::FLAGS == 53);
+    assert!(header::NAMES == 56 && header::BODY_CRC == 60 && header::BYTES == 64);
+};
 
 #[inline(always)]
 fn put<const N: usize>(bytes: &mut [u8], at: usize, value: &[u8; N]) {

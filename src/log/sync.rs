@@ -21,6 +21,10 @@ use std::time::Duration;
 /// A log that has had no commit for so long gets its mark synced.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// A leader gives the processor away at most so often, and for about so long, until others have committed too.
+const GATHER_YIELDS_MAX: u32 = 100;
+const GATHER: Duration = Duration::from_micros(60);
+
 /// How far the log is synced, and who is at it.
 pub(crate) struct Sync {
     synced: CachePadded<AtomicU64>,
@@ -33,6 +37,11 @@ pub(crate) struct Sync {
     interval_scheduled: AtomicBool,
     requested: AtomicBool,
     idle_scheduled: AtomicBool,
+    /// Commits so far that somebody waits for; a hint.
+    asked: AtomicU64,
+    /// How many of these the last sync began with, and how many there will soon be if all whom it let go commit again.
+    began: AtomicU64,
+    expected: AtomicU64,
 }
 
 impl Sync {
@@ -47,7 +56,15 @@ impl Sync {
             interval_scheduled: AtomicBool::new(false),
             requested: AtomicBool::new(false),
             idle_scheduled: AtomicBool::new(false),
+            asked: AtomicU64::new(0),
+            began: AtomicU64::new(0),
+            expected: AtomicU64::new(0),
         }
+    }
+
+    /// Somebody is going to wait for a commit.
+    pub(crate) fn ask(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Position up to which everything survives power loss.
@@ -107,6 +124,7 @@ impl WriteSide {
             return Err(Error::poisoned(cause.clone()));
         }
         let from = self.sync.mark();
+        let began = self.sync.asked.load(Ordering::Relaxed);
         let target = self.target(from);
         if target.mark.synced == from.synced {
             return Ok(());
@@ -119,12 +137,36 @@ impl WriteSide {
         if let Err(error) = marked {
             return Err(self.poison(Error::io("marking", Path::new(WATERMARK_FILE), error)));
         }
+        self.foretell(began);
         self.sync.advance(target.mark);
         if let Err(error) = self.seal(&target) {
             return Err(self.poison(error));
         }
         self.schedule_idle();
         Ok(())
+    }
+
+    /// Waits a moment for those whom the last sync has let go: if they commit again at once, one sync serves them and this
+    /// thread, where else two groups would take turns. Whoever commits alone never waits.
+    fn gather(&self) {
+        let expected = self.sync.expected.load(Ordering::Relaxed);
+        if self.sync.asked.load(Ordering::Relaxed) >= expected {
+            return;
+        }
+        let until = self.medium.time.monotonic() + GATHER;
+        for _ in 0..GATHER_YIELDS_MAX {
+            std::thread::yield_now();
+            if self.sync.asked.load(Ordering::Relaxed) >= expected || self.medium.time.monotonic() >= until {
+                break;
+            }
+        }
+    }
+
+    /// Foretells how many will be there for the next sync. `began` of them were there when this one began.
+    fn foretell(&self, began: u64) {
+        let released = began - self.sync.began.swap(began, Ordering::Relaxed).min(began);
+        let expected = self.sync.asked.load(Ordering::Relaxed) + released;
+        self.sync.expected.store(expected, Ordering::Relaxed);
     }
 
     fn target(&self, from: Mark) -> Target {
@@ -225,6 +267,7 @@ impl Work for WriteSide {
 
     fn lead(&self, _target: u64) -> bool {
         let Some(one) = self.sync.leading.try_lock() else { return false };
+        self.gather();
         // A failure shows in `outcome`.
         let _ = self.sync_once();
         drop(one);

@@ -2,12 +2,11 @@
 //! Knows nothing of streams' heads or conditions; never syncs.
 
 use super::blocks::Seal;
-use super::frame::{self, HeaderFields};
+use super::frame::{Frame, HeaderFields};
 use super::geometry::{FRAMES_AT, HEADER_BYTES, Place, segment_path};
 use super::log::WriteSide;
 use super::segment::Segment;
 use crate::error::Error;
-use crate::event::body::BodyEncoder;
 use crate::medium::{RegionWriter, Site, bug};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,24 +44,30 @@ pub(crate) struct Written {
     pub(crate) place: Place,
 }
 
+#[cold]
+fn failed_write(segment: u64, error: std::io::Error) -> Error {
+    Error::io("writing to segment", Path::new(&segment_path(segment)), error)
+}
+
 impl Writer {
     /// Writes an encoded commit. On an error nothing has changed that a reader or recovery could see.
     ///
     /// `revisions` are the first revisions of the commit's streams, in their order.
+    #[inline]
     pub(crate) fn write(
         &mut self,
         side: &WriteSide,
-        body: &mut BodyEncoder,
+        frame: &mut impl Frame,
         revisions: &[u64],
         time: i64,
     ) -> Result<Written, Error> {
-        let length = body.bytes().len() as u64;
+        let length = frame.bytes().len() as u64;
         if self.offset + length > side.geometry.segment_bytes() {
             self.roll(side)?;
         }
         let (segment, region) = (&self.current.0, &mut self.current.1);
         let (at, end) = (self.offset, self.offset + length);
-        let failed = |error| Error::io("writing to segment", Path::new(&segment_path(segment.number)), error);
+        let failed = |error| failed_write(segment.number, error);
         segment.ensure(end).map_err(failed)?;
 
         let fields = HeaderFields {
@@ -72,17 +77,13 @@ impl Writer {
             epoch: self.epoch,
             first_of_epoch: self.first_of_epoch,
         };
-        let first_word = frame::finish(body, revisions, &fields, segment.seed, at);
-        let bytes = body.bytes();
-        let store = |region: &mut RegionWriter| {
-            if bug!(side.medium, publish_before_copy) {
-                region.write_word(Site::FirstWord, at, first_word)?;
-            }
-            region.write(Site::Body, at + HEADER_BYTES, &bytes[HEADER_BYTES as usize..])?;
-            region.write(Site::Header, at + 8, &bytes[8..HEADER_BYTES as usize])?;
-            region.write_word(Site::FirstWord, at, first_word)
+        let first_word = frame.finish(revisions, &fields, segment.seed, at);
+        let bytes = frame.bytes();
+        let early = match bug!(side.medium, publish_before_copy) {
+            true => region.write_word(Site::FirstWord, at, first_word),
+            false => Ok(()),
         };
-        if let Err(error) = store(region) {
+        if let Err(error) = early.and_then(|()| region.write_frame(at, bytes, HEADER_BYTES, first_word)) {
             // A part of it may stand behind the end now, where it would look like a torn tail, or hide in a padded
             // store what comes next.
             let undone = region.zero(Site::Body, at, end);
@@ -91,7 +92,7 @@ impl Writer {
         }
 
         let written = Written { first: self.next, place: side.geometry.place(segment.number, at) };
-        self.next += u64::from(body.event_count());
+        self.next += u64::from(frame.events());
         self.first_of_epoch = false;
         self.last_epoch = self.epoch;
         (self.offset, self.end) = (end, end);
@@ -104,6 +105,12 @@ impl Writer {
         self.current.1.publish(self.end);
         side.committed(self.next - 1);
         side.nudge(self.current.0.ready(), self.end);
+    }
+
+    /// Whether writing calls nobody: it is a copy to memory.
+    #[inline]
+    pub(crate) fn writes_plainly(&self) -> bool {
+        self.current.1.is_plain()
     }
 
     /// Position of the event that will be written next.

@@ -3,7 +3,8 @@
 use super::{Entropy, TimeSource};
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::time::{Duration, Instant};
 
 /// The clock and the entropy of the operating system.
 pub(crate) struct SystemTimeSource {
@@ -18,7 +19,7 @@ impl SystemTimeSource {
 
 impl TimeSource for SystemTimeSource {
     fn now(&self) -> i64 {
-        nanoseconds(SystemTime::now())
+        nanoseconds(clock_gettime(ClockId::Realtime))
     }
 
     fn monotonic(&self) -> Duration {
@@ -47,11 +48,9 @@ impl Entropy for SystemTimeSource {
 }
 
 /// Since 1970-01-01 UTC, before it as well; capped at the ends of `i64` (years 1677 and 2262).
-fn nanoseconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos),
-    }
+#[inline]
+fn nanoseconds(time: Timespec) -> i64 {
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec)
 }
 
 #[cfg(test)]
@@ -60,11 +59,12 @@ mod tests {
 
     #[test]
     fn times_before_and_beyond_the_range_are_kept_and_capped() {
-        assert_eq!(nanoseconds(UNIX_EPOCH), 0);
-        assert_eq!(nanoseconds(UNIX_EPOCH + Duration::from_nanos(1_500)), 1_500);
-        assert_eq!(nanoseconds(UNIX_EPOCH - Duration::from_nanos(1_500)), -1_500);
-        assert_eq!(nanoseconds(UNIX_EPOCH + Duration::from_secs(10_000_000_000)), i64::MAX);
-        assert_eq!(nanoseconds(UNIX_EPOCH - Duration::from_secs(10_000_000_000)), i64::MIN);
+        let at = |tv_sec, tv_nsec| nanoseconds(Timespec { tv_sec, tv_nsec });
+        assert_eq!(at(0, 0), 0);
+        assert_eq!(at(0, 1_500), 1_500);
+        assert_eq!(at(-1, 999_998_500), -1_500);
+        assert_eq!(at(10_000_000_000, 0), i64::MAX);
+        assert_eq!(at(-10_000_000_000, 0), i64::MIN);
     }
 
     #[test]

@@ -190,7 +190,12 @@ impl Region {
     /// # Panics
     ///
     /// Unless `at` is a multiple of 8 in the head.
+    #[inline]
     pub(crate) fn store_word(&self, at: u64, word: u64) -> io::Result<()> {
+        if self.writable && !self.positioned && !self.observed {
+            self.word(at).store(word.to_le(), Ordering::Release);
+            return Ok(());
+        }
         self.store_head(at, &word.to_le_bytes())
     }
 

@@ -6,14 +6,13 @@ use super::repeat;
 use crate::error::Error;
 use crate::event::NewEvent;
 use crate::event::body::{BodyEncoder, WriteRef};
-use crate::event::names::category;
+use crate::event::single::SingleEncoder;
 use crate::expected::{Durability, Expected};
-use crate::index::{FeedStream, KeyId, KeyKind};
+use crate::index::{FeedEvent, FeedSingle, FeedStream, KeyId, KeyKind};
 use crate::log::{WriteSide, Writer};
 use crate::pending::Pending;
 use crate::{Position, Revision};
 use std::cell::RefCell;
-use std::sync::Arc;
 
 /// Events for one stream, and what must be true of it.
 #[derive(Clone, Copy)]
@@ -26,6 +25,7 @@ pub(crate) struct Write<'a> {
 /// What a thread keeps between its commits, so that one allocates nothing.
 struct Scratch {
     body: BodyEncoder,
+    single: SingleEncoder,
     streams: Streams,
 }
 
@@ -51,40 +51,121 @@ struct Done {
     target: u64,
 }
 
+/// What the short way came to.
+enum Short {
+    /// Position and revision of the event.
+    Done(u64, Revision),
+    /// The expectation isn't met: the general way finds out what that means.
+    Unmet,
+    Failed(Error),
+}
+
 /// Commits at once; the `Ok` of what is returned waits for the durability.
 pub(crate) fn commit(core: &Core, writes: &[Write<'_>], durability: Durability) -> Pending<Receipt> {
-    let done = SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => {
-            let scratch = scratch.get_or_insert_with(|| Scratch::new(core));
-            commit_with(core, scratch, writes)
+    let side = match core.log.write_side() {
+        Ok(side) => side,
+        Err(error) => return Pending::ready(Err(error)),
+    };
+    let one = match writes {
+        [Write { events: [event], .. }] if SingleEncoder::takes(event) => {
+            with_scratch(core, |scratch| commit_single(core, side, &mut scratch.single, &writes[0], event))
         }
-        // A commit inside of a commit: from a hook of the simulator.
-        Err(_) => commit_with(core, &mut Scratch::new(core), writes),
-    });
-    match done {
-        Err(error) => Pending::ready(Err(error)),
-        Ok((done, side)) => match durability {
-            Durability::Power if side.sync.synced() < done.target => {
+        _ => Short::Unmet,
+    };
+    match one {
+        Short::Done(position, revision) => {
+            // Made where it is returned: copying what was just written is slow.
+            if durability == Durability::Power && side.sync.synced() < position {
+                side.sync.ask();
+                return Pending::working(
+                    side.clone(),
+                    position,
+                    Receipt::of_one(writes[0].stream, position, revision),
+                );
+            }
+            Pending::ready(Ok(Receipt::of_one(writes[0].stream, position, revision)))
+        }
+        Short::Failed(error) => Pending::ready(Err(error)),
+        Short::Unmet => match with_scratch(core, |scratch| commit_with(core, side, scratch, writes)) {
+            Ok(done) if durability == Durability::Power && side.sync.synced() < done.target => {
+                side.sync.ask();
                 Pending::working(side.clone(), done.target, done.receipt)
             }
-            _ => Pending::ready(Ok(done.receipt)),
+            done => Pending::ready(done.map(|done| done.receipt)),
         },
     }
 }
 
+#[inline]
+fn with_scratch<T>(core: &Core, work: impl FnOnce(&mut Scratch) -> T) -> T {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => work(scratch.get_or_insert_with(|| Scratch::new(core))),
+        // A commit inside of a commit: from a hook of the simulator.
+        Err(_) => work(&mut Scratch::new(core)),
+    })
+}
+
 impl Scratch {
+    #[cold]
     fn new(core: &Core) -> Self {
-        Self { body: BodyEncoder::new(core.index.state()), streams: Streams::default() }
+        Self {
+            body: BodyEncoder::new(core.index.state()),
+            single: SingleEncoder::new(core.index.state()),
+            streams: Streams::default(),
+        }
     }
 }
 
-fn commit_with<'c>(
-    core: &'c Core,
+/// The commit of one event without keys, which is written most.
+fn commit_single(
+    core: &Core,
+    side: &WriteSide,
+    single: &mut SingleEncoder,
+    write: &Write<'_>,
+    event: &NewEvent<'_>,
+) -> Short {
+    if let Err(error) = single.encode(write.stream, event, core.log.geometry.segment_bytes()) {
+        return Short::Failed(error);
+    }
+    let time = core.log.medium.time.now();
+    let mut writer = side.writer();
+    if let Err(error) = side.check_open(&writer) {
+        return Short::Failed(error);
+    }
+    let stream = (write.stream.as_bytes(), single.stream_hash());
+    let index = core.index.write();
+    let (known, first) = index.stream(stream.0, stream.1);
+    if !write.expected.is_met_by(first.checked_sub(1).map(Revision)) {
+        return Short::Unmet;
+    }
+    // Whoever is called in between may read the index.
+    let index = if writer.writes_plainly() { Some(index) } else { None };
+    let written = match writer.write(side, single, &[first], time) {
+        Ok(written) => written,
+        Err(error) => return Short::Failed(error),
+    };
+    let end = writer.end_place(side);
+    writer.publish(side);
+    let index = index.unwrap_or_else(|| core.index.write());
+    index.single(&FeedSingle {
+        known,
+        stream,
+        event_type: single.event_type(),
+        position: written.first,
+        frame: written.place,
+        record: single.record_at() as u64,
+        end,
+    });
+    Short::Done(written.first, Revision(first))
+}
+
+fn commit_with(
+    core: &Core,
+    side: &WriteSide,
     scratch: &mut Scratch,
     writes: &[Write<'_>],
-) -> Result<(Done, &'c Arc<WriteSide>), Error> {
-    let side = core.log.write_side()?;
-    let Scratch { body, streams } = scratch;
+) -> Result<Done, Error> {
+    let Scratch { body, streams, .. } = scratch;
     encode(body, writes, core.log.geometry.segment_bytes())?;
     let time = core.log.medium.time.now();
     let mut writer = side.writer();
@@ -95,7 +176,7 @@ fn commit_with<'c>(
             repeat::find(core, writes, unmet, streams.keys[usize::from(number(body, &writes[unmet]))]);
         drop(writer);
         return match found {
-            Some((receipt, target)) => Ok((Done { receipt, target }, side)),
+            Some((receipt, target)) => Ok(Done { receipt, target }),
             None => Err(streams.conflict(body, writes, unmet)),
         };
     }
@@ -105,7 +186,11 @@ fn commit_with<'c>(
     feed(core, body, streams, (written.first, written.place, end));
     let last = last_position(&writer);
     drop(writer);
-    Ok((Done { receipt: streams.receipt(body, last), target: last }, side))
+    Ok(Done { receipt: streams.receipt(body, last), target: last })
+}
+
+fn events(body: &BodyEncoder) -> impl Iterator<Item = FeedEvent> + Clone {
+    body.records().iter().map(|record| (record.offset, record.stream, record.event_type))
 }
 
 fn last_position(writer: &Writer) -> u64 {
@@ -177,17 +262,9 @@ fn feed(
     streams: &Streams,
     place: (u64, crate::log::Place, crate::log::Place),
 ) {
-    let own =
-        body.streams().zip(&streams.keys).zip(&streams.first).map(|((stream, key), first)| FeedStream {
-            name: stream.name,
-            hash: stream.hash,
-            category: &stream.name[..stream.category_bytes],
-            category_hash: stream.category_hash,
-            first_revision: *first,
-            known: *key,
-        });
-    let events = body.records().iter().map(|record| (record.offset, record.stream, record.event_type));
-    let fed = core.index.feed(own, body.event_types(), events, place);
+    let own = body.streams().zip(&streams.keys).zip(&streams.first);
+    let own = own.map(|((stream, key), first)| FeedStream::of(&stream, *first, *key));
+    let fed = core.index.feed(own, body.event_types(), events(body), place);
     assert!(fed.is_ok(), "revisions are taken from the index");
 }
 
@@ -200,16 +277,8 @@ pub(super) fn feed_read(
     let streams = commit.stream_count();
     let own = (0..streams).map(|number| {
         let name = commit.stream_name(number);
-        // Checked to be text before it came here.
-        let of = category(std::str::from_utf8(name).unwrap_or_default());
-        FeedStream {
-            name,
-            hash: core_index.hash(name),
-            category: of.as_bytes(),
-            category_hash: core_index.hash(of.as_bytes()),
-            first_revision: commit.first_revision(number).0,
-            known: None,
-        }
+        let first_revision = commit.first_revision(number).0;
+        FeedStream { name, hash: core_index.hash(name), first_revision, known: None }
     });
     let names = (u32::from(streams)..commit.name_count()).map(|number| commit.name(number));
     let types = names.take_while(|(kind, _)| *kind == crate::event::layout::kind::TYPE);

@@ -14,6 +14,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
+    #[inline]
     pub(crate) fn new(name: &str) -> Self {
         match name.len() {
             len @ ..=INLINE_BYTES => {
@@ -56,6 +57,13 @@ impl Receipt {
         more: Vec<(Name, Revision)>,
     ) -> Self {
         Self { position, repeat, first, more }
+    }
+
+    /// Of one event.
+    #[inline]
+    pub(crate) fn of_one(stream: &str, position: u64, revision: Revision) -> Self {
+        let first = (Name::new(stream), revision);
+        Self { position: Position(position), repeat: false, first, more: Vec::new() }
     }
 
     /// Position of the last event.

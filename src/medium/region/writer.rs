@@ -69,6 +69,43 @@ impl RegionWriter {
         }
     }
 
+    /// Copies a frame to `at`: what follows its header, its header but for the first word, then `first_word` as by
+    /// [`RegionWriter::write_word`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RegionWriter::write`].
+    ///
+    /// # Panics
+    ///
+    /// As [`RegionWriter::write_word`], and unless the frame is longer than its header and that longer than a word.
+    #[inline]
+    pub(crate) fn write_frame(
+        &mut self,
+        at: u64,
+        frame: &[u8],
+        header: u64,
+        first_word: u64,
+    ) -> io::Result<()> {
+        if self.plain {
+            assert!(at.is_multiple_of(8), "a word at {at} is not aligned");
+            self.check(at, frame.len() as u64);
+            // SAFETY: checked above, of which this is the end; not observed, not positioned, writable.
+            unsafe { self.copy_in(at + 8, &frame[8..]) };
+            self.word(at).store(first_word.to_le(), Ordering::Release);
+            return Ok(());
+        }
+        self.write(Site::Body, at + header, &frame[header as usize..])?;
+        self.write(Site::Header, at + 8, &frame[8..header as usize])?;
+        self.write_word(Site::FirstWord, at, first_word)
+    }
+
+    /// Whether a write is a copy and nothing else, so that nobody is called meanwhile.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Stores the bytes `[from, to)` again, unchanged, so that the medium must take them once more.
     ///
     /// # Errors
