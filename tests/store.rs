@@ -148,6 +148,22 @@ fn rule_24_a_repeated_transaction_has_the_first_receipt() {
     });
 }
 
+/// Both writes were found at the first event with the id, and the receipt named that one. Found by `tests/model.rs`.
+// D24
+#[test]
+fn rule_24_an_id_that_stands_twice_in_a_transaction_is_found_twice() {
+    on_every_kind(|store| {
+        let commit = || {
+            let transaction = store.transaction().append("a-1", NoStream, event("x"));
+            transaction.append("a-1", Any, event("x")).append("a-1", Any, names(&["x", "y"])).commit().wait()
+        };
+        let (first, again) = (commit().expect("a commit"), commit().expect("a repeat"));
+        assert!(again.is_repeat() && !first.is_repeat());
+        assert_eq!((again.position(), again.revision()), (Position(4), Revision(3)));
+        assert_eq!((first.position(), first.revision()), (Position(4), Revision(3)));
+    });
+}
+
 #[test]
 fn a_view_is_pinned() {
     on_every_kind(|store| {

@@ -24,10 +24,12 @@ pub(super) fn find(
     let mut last = Position::START;
     let mut streams: Vec<(Name, Revision)> = Vec::with_capacity(writes.len());
     for write in writes {
-        let end = stands_in(commit, write)?;
+        let known = streams.iter_mut().find(|(name, _)| name.is(write.stream));
+        let from = known.as_ref().map_or(0, |(_, revision)| revision.0 + 1);
+        let end = stands_in(commit, write, from)?;
         last = last.max(end.position());
         // As in the first receipt, a stream stands once, with its last event.
-        match streams.iter_mut().find(|(name, _)| name.is(write.stream)) {
+        match known {
             Some((_, revision)) => *revision = end.revision().max(*revision),
             None => streams.push((Name::new(write.stream), end.revision())),
         }
@@ -45,11 +47,15 @@ fn expected_next(expected: Expected) -> Option<u64> {
     }
 }
 
-/// The last event of a write, if all its events stand in the commit one after another.
-fn stands_in<'a>(commit: CommitRef<'a>, write: &Write<'_>) -> Option<EventRef<'a>> {
+/// The last event of a write, if all its events stand in the commit one after another: where its expectation says, else
+/// at or after revision `from`, behind what earlier writes have put into the stream.
+fn stands_in<'a>(commit: CommitRef<'a>, write: &Write<'_>, from: u64) -> Option<EventRef<'a>> {
     let begins = |event: &EventRef<'_>| match expected_next(write.expected) {
         Some(first) => event.revision().0 == first,
-        None => write.events.first().is_some_and(|first| event.id() == first.event_id()),
+        None => {
+            let first = write.events.first();
+            event.revision().0 >= from && first.is_some_and(|first| event.id() == first.event_id())
+        }
     };
     let of_stream = commit.events().filter(|event| event.stream() == write.stream);
     let mut from_first = of_stream.skip_while(|event| !begins(event));
