@@ -148,7 +148,14 @@ fn rule_5_a_segment_whose_creation_was_cut_short_is_removed() {
 
 #[test]
 fn a_foreign_file_among_the_segments_is_named() {
-    for name in ["notes.txt", "0.seg", "00000000000000000001.seg.bak", "99999999999999999999.seg", "next2"] {
+    for name in [
+        "notes.txt",
+        "0.seg",
+        "00000000000000000001.seg.bak",
+        "99999999999999999999.seg",
+        "18446744073709551615.seg",
+        "next2",
+    ] {
         let dir = closed(5);
         fs::write(dir.file("log").join(name), "not ours").expect("a file");
         corrupt(&dir, &[name, "only segments"]);

@@ -2,4 +2,6 @@
 //! more memory than the bytes are worth.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| orchestrix::testing::fuzz::frame(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    orchestrix::testing::fuzz::frame(data);
+});

@@ -2,4 +2,6 @@
 //! opened once opens again with the same events.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| orchestrix::testing::fuzz::recover(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    orchestrix::testing::fuzz::recover(data);
+});

@@ -197,10 +197,16 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// The header in `bytes`, if its checksum is right for a place with this mask.
-    pub(crate) fn decode(bytes: &[u8; header::BYTES], mask: u32) -> Result<Self, Fault> {
+    /// Whether [`decode`](Self::decode) may succeed: for a search, which must not pay for telling what is wrong.
+    pub(crate) fn holds(bytes: &[u8; header::BYTES], mask: u32) -> bool {
         #[cfg(test)]
         CHECKED.with(|checked| checked.set(checked.get() + 1));
+        let length = u32_at(bytes, header::LENGTH);
+        length.is_multiple_of(8) && header_crc(bytes, mask, length) == u32_at(bytes, header::CRC)
+    }
+
+    /// The header in `bytes`, if its checksum is right for a place with this mask.
+    pub(crate) fn decode(bytes: &[u8; header::BYTES], mask: u32) -> Result<Self, Fault> {
         let length = u32_at(bytes, header::LENGTH);
         if (length as usize) < header::BYTES + record::BYTES || !length.is_multiple_of(8) {
             return Err(Fault::new("frame", header::LENGTH, "a length in multiples of 8", length));
@@ -210,13 +216,18 @@ impl Header {
             let expected = format!("checksum {expected:#010x}");
             return Err(Fault::new("frame", header::CRC, expected, format_args!("{found:#010x}")));
         }
+        let (first, events) = (u64_at(bytes, header::FIRST_POSITION), u16_at(bytes, header::EVENTS));
+        if first.checked_add(u64::from(events)).is_none() {
+            let expected = "a position with room for the events";
+            return Err(Fault::new("frame", header::FIRST_POSITION, expected, first));
+        }
         Ok(Self {
             length,
-            first: u64_at(bytes, header::FIRST_POSITION),
+            first,
             synced: u64_at(bytes, header::SYNCED),
             epoch: u64_at(bytes, header::EPOCH),
             revision: u64_at(bytes, header::REVISIONS),
-            events: u16_at(bytes, header::EVENTS),
+            events,
             streams: u16_at(bytes, header::STREAMS),
             kind: u8_at(bytes, header::KIND),
             flags: u8_at(bytes, header::FLAGS),

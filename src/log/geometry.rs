@@ -89,8 +89,13 @@ pub(crate) fn segment_path(number: u64) -> String {
     format!("{LOG_DIR}/{number:020}.seg")
 }
 
+/// Segment numbers are less: every place in the log is a number of 64 bits.
+const SEGMENTS_MAX: u64 = u64::MAX / limits::SEGMENT_BYTES_MAX;
+
 /// Number of the segment that a name in the log folder stands for.
 pub(crate) fn segment_number(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".seg")?;
-    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?
+    let number =
+        (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?;
+    number.filter(|number| *number < SEGMENTS_MAX)
 }

@@ -28,14 +28,24 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use blocks::{
+    BLOCK_BYTES, SEAL_AT, SEAL_BYTES, Seal, StoreFile, segment_header, watermark_header,
+};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use check::Checker;
 pub(crate) use frame::Fault;
 pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use geometry::{Geometry, Seed, segment_path};
 pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Log, WriteSide};
 pub(crate) use open::{OpenLog, open};
 pub use repair::RepairStep;
 pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use scan::{Chain, Frames};
 pub(crate) use segment::Table;
 pub use verify::VerifyReport;
 pub(crate) use verify::verify;

@@ -10,7 +10,7 @@ use super::scan::{Chain, Frames, Stop};
 use super::segment::Segment;
 use super::watermark::{WATERMARK_FILE, read_mark};
 use crate::error::Error;
-use crate::medium::{Access, Medium, Site};
+use crate::medium::{Access, Found, Medium, Site};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -186,7 +186,10 @@ pub(crate) fn apply(medium: &Medium, steps: &[RepairStep]) -> Result<(), Error> 
         one(medium, &store, step)?;
     }
     for dir in [REMOVED_DIR, LOG_DIR, ""] {
-        medium.files.sync_dir(dir).map_err(failed)?;
+        // A log whose folder is gone has only its mark to be forgotten.
+        if medium.files.found(dir).map_err(failed)? != Found::Nothing {
+            medium.files.sync_dir(dir).map_err(failed)?;
+        }
     }
     Ok(())
 }
@@ -214,9 +217,7 @@ fn free_name(medium: &Medium, file: &str) -> Result<String, Error> {
     for n in 0u64.. {
         let name = if n == 0 { format!("{REMOVED_DIR}/{base}") } else { format!("{REMOVED_DIR}/{base}.{n}") };
         let found = medium.files.found(&name);
-        if found.map_err(|error| Error::io("looking at", Path::new(&name), error))?
-            == crate::medium::Found::Nothing
-        {
+        if found.map_err(|error| Error::io("looking at", Path::new(&name), error))? == Found::Nothing {
             return Ok(name);
         }
     }

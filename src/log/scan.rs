@@ -189,7 +189,9 @@ impl<'a> Frames<'a> {
                 return None;
             }
             let at = start + step as u64;
-            self.header(at).ok().flatten().map(|header| (at, header))
+            let holds =
+                bytes[step..].first_chunk().is_some_and(|header| Header::holds(header, self.seed.mask(at)));
+            if holds { self.header(at).ok().flatten().map(|header| (at, header)) } else { None }
         })
     }
 

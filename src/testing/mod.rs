@@ -24,6 +24,7 @@
 
 #[doc(hidden)]
 pub mod crash;
+pub mod fuzz;
 mod history;
 mod life;
 mod machine;

@@ -11,8 +11,8 @@ pub(super) type Page = [u8; PAGE];
 pub(super) type Sector = [u8; SECTOR];
 
 const _: () = {
-    assert!(PAGE % SECTOR == 0);
-    assert!(SECTOR % WORD == 0);
+    assert!(PAGE.is_multiple_of(SECTOR));
+    assert!(SECTOR.is_multiple_of(WORD));
 };
 
 static ZEROS: Sector = [0; SECTOR];
