@@ -316,23 +316,12 @@ impl File {
         });
     }
 
-    /// Any sector of the file, as the cache has it.
+    /// Any sector of the file but the first, as the cache has it. A whole header of another segment in the place of one
+    /// is what somebody has put there, to the engine, and never what a crash has left.
     pub(super) fn any_sector(&self, rng: &mut Rng) -> Sector {
-        match self.len() / SECTOR as u64 {
+        match (self.len() / SECTOR as u64).saturating_sub(1) {
             0 => [0; SECTOR],
-            count => *self.cache.sector(rng.below(count)),
+            count => *self.cache.sector(1 + rng.below(count)),
         }
-    }
-
-    /// Flips bits of one byte, on the platter and in the cache.
-    pub(super) fn flip(&mut self, at: u64, bits: u8) {
-        let mut bytes = self.read(usize::MAX);
-        bytes[at as usize] ^= bits;
-        self.replace(&bytes);
-    }
-
-    /// Makes this the file's durable content.
-    pub(super) fn replace(&mut self, bytes: &[u8]) {
-        *self = Self::durable(Pages::of(bytes));
     }
 }
