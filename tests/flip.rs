@@ -88,11 +88,15 @@ fn read_all_ways(store: &Store, wanted: &[Seen]) -> Result<(), Error> {
         let own: Vec<Seen> = wanted.iter().filter(|event| event.stream == stream).cloned().collect();
         assert_eq!(of(view.stream(stream))?, own, "{stream}");
         assert_eq!(view.head(stream).map(|head| head.revision.0 + 1), Some(own.len() as u64), "{stream}");
-        let newest: Vec<Seen> = view.stream(stream).rev().take(1).map(|e| e.map(seen)).collect::<Result<_, _>>()?;
+        let newest: Vec<Seen> =
+            view.stream(stream).rev().take(1).map(|e| e.map(seen)).collect::<Result<_, _>>()?;
         assert_eq!(newest.as_slice(), &own[own.len() - 1..], "{stream}");
     }
     let accounts = view.category("account").map(|event| event.map(seen)).collect::<Result<Vec<_>, _>>()?;
-    assert!(accounts.iter().eq(wanted.iter().filter(|event| event.stream.starts_with("account-"))), "a category");
+    assert!(
+        accounts.iter().eq(wanted.iter().filter(|event| event.stream.starts_with("account-"))),
+        "a category"
+    );
     let moved = view.event_type("moved").map(|event| event.map(seen)).collect::<Result<Vec<_>, _>>()?;
     assert!(moved.iter().eq(wanted.iter().filter(|event| event.event_type == "moved")), "a type");
     Ok(())
@@ -169,7 +173,8 @@ fn flip_each_byte(closed: bool, bits: fn(usize) -> u8) {
             let mut damaged = original.clone();
             damaged[index].1[at] ^= bits(at);
             let machine = machine_with(&damaged);
-            let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| look(&machine, path, &wanted)));
+            let noticed =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| look(&machine, path, &wanted)));
             match noticed {
                 Ok(noticed) => assert!(noticed || is_hint(path, at), "{path} at {at}: nobody noticed"),
                 Err(_) => panic!("{path} at {at}, closed {closed}: see above"),

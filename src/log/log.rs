@@ -125,11 +125,6 @@ impl WriteSide {
         self.writer.lock()
     }
 
-    /// The writer's lock, if it is free: for callers that may be inside it.
-    pub(crate) fn try_writer(&self) -> Option<MutexGuard<'_, Writer>> {
-        self.writer.try_lock()
-    }
-
     /// Position up to which commits are visible.
     pub(crate) fn committed_position(&self) -> u64 {
         // Pairs with the Release in `committed`.

@@ -18,8 +18,7 @@ pub(crate) use clock::SystemTimeSource;
 pub(crate) use files::RealFiles;
 pub(crate) use heap::HeapFiles;
 pub(crate) use jobs::Pool;
-pub(crate) use mapping::Mapping;
-pub(crate) use region::{REGION_HEAD, Region, RegionOps, RegionWriter};
+pub(crate) use region::{Region, RegionWriter};
 
 use std::fmt;
 use std::io;

@@ -24,7 +24,6 @@ mod tests;
 
 pub(crate) use clock::SimTime;
 pub(crate) use disk::SimDisk;
-pub(crate) use hooks::Watcher;
 pub(crate) use jobs::SimJobs;
 pub(crate) use rng::Rng;
 

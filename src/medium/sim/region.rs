@@ -2,7 +2,8 @@
 
 use super::SimDisk;
 use super::hooks::{Call, When};
-use crate::medium::{RegionOps, Site, WriteMode};
+use crate::medium::region::RegionOps;
+use crate::medium::{Site, WriteMode};
 use std::io;
 
 pub(super) struct SimRegion {
