@@ -184,7 +184,11 @@ impl<'m> Walk<'m> {
             let Some(entry) = listing.get(number) else { return Ok((number, Stop::Zeros)) };
             let stop = self.segment(number, entry, each)?;
             // A later segment that continues the chain shows that this one is whole, whatever follows its frames.
-            if !listing.get(number + 1).is_some_and(|entry| self.continues_in(number + 1, entry)) {
+            let continues = match listing.get(number + 1) {
+                Some(entry) => self.continues_in(number + 1, entry)?,
+                None => false,
+            };
+            if !continues {
                 return Ok((number, stop));
             }
             self.leave(number)?;
@@ -251,12 +255,12 @@ impl<'m> Walk<'m> {
     }
 
     /// Whether the first frame of the segment is the next one of the chain.
-    fn continues_in(&mut self, number: u64, entry: &Entry) -> bool {
-        let Ok(Ok((segment, writer))) = self.open(number, entry) else { return false };
-        let Ok(frames) = self.frames(&segment, &writer) else { return false };
-        frames.header(FRAMES_AT).is_ok_and(|header| {
+    fn continues_in(&self, number: u64, entry: &Entry) -> Result<bool, Error> {
+        let Ok((segment, writer)) = self.open(number, entry)? else { return Ok(false) };
+        let header = self.frames(&segment, &writer)?.header(FRAMES_AT);
+        Ok(header.is_ok_and(|header| {
             header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok())
-        })
+        }))
     }
 
     /// Goes on to the next segment.

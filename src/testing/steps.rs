@@ -15,7 +15,12 @@ fn failing<T>(what: &'static str) -> impl Fn(crate::Error) -> Result<T, Trouble>
 
 impl Life {
     pub(super) fn use_it(&mut self) -> Step {
-        let steps = if self.shared.depth == 0 { 40 + self.chance.below(40) } else { self.chance.below(7) };
+        let is_first = self.shared.depth == 0;
+        // Most crashed stores are only opened, so that more of them are looked at.
+        if !is_first && self.chance.happens(500) {
+            return Ok(());
+        }
+        let steps = if is_first { 40 + self.chance.below(40) } else { self.chance.below(7) };
         for _ in 0..steps {
             if self.run.is_over() {
                 return Ok(());
@@ -23,7 +28,7 @@ impl Life {
             self.step()?;
             self.shared.learn();
         }
-        if self.shared.depth > 0 || self.chance.happens(500) { self.reopen() } else { Ok(()) }
+        if !is_first || self.chance.happens(500) { self.reopen() } else { Ok(()) }
     }
 
     fn store(&self) -> Store {

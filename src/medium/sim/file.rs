@@ -316,11 +316,12 @@ impl File {
         });
     }
 
-    /// Any sector of the file, as the cache has it.
+    /// Any sector of the file but the first, as the cache has it. A whole header of another segment in the place of one
+    /// is what somebody has put there, to the engine, and never what a crash has left.
     pub(super) fn any_sector(&self, rng: &mut Rng) -> Sector {
-        match self.len() / SECTOR as u64 {
+        match (self.len() / SECTOR as u64).saturating_sub(1) {
             0 => [0; SECTOR],
-            count => *self.cache.sector(rng.below(count)),
+            count => *self.cache.sector(1 + rng.below(count)),
         }
     }
 }

@@ -108,6 +108,11 @@ impl Fault {
         Self { call: Some(call), after: 0, errno, lasting: false }
     }
 
+    /// Every such call fails from now on.
+    pub fn always(call: Call, errno: i32) -> Self {
+        Self { lasting: true, ..Self::once(call, errno) }
+    }
+
     /// The device is gone: every call fails from now on.
     pub fn gone() -> Self {
         Self { call: None, after: 0, errno: libc::EIO, lasting: true }
