@@ -46,8 +46,27 @@ fn live(machine: &Machine, from: u64, acknowledged: &mut u64) -> Result<(), Erro
 fn calls() -> impl Iterator<Item = Call> {
     use Call::*;
     [
-        Found, CreateRoot, List, CreateDir, SyncDir, Read, Write, Rename, Remove, TryLock, MarkWriter, CreateRegion,
-        OpenRegion, BytesOnDisk, WriteAt, Reserve, Populate, SyncRange, SyncFile, Punch, NextData,
+        Found,
+        CreateRoot,
+        List,
+        CreateDir,
+        SyncDir,
+        Read,
+        Write,
+        Rename,
+        Remove,
+        TryLock,
+        MarkWriter,
+        CreateRegion,
+        OpenRegion,
+        BytesOnDisk,
+        WriteAt,
+        Reserve,
+        Populate,
+        SyncRange,
+        SyncFile,
+        Punch,
+        NextData,
     ]
     .into_iter()
 }
@@ -114,7 +133,10 @@ fn a_failed_sync_poisons() {
         assert!(add(&store, 4).unwrap_err().is_poisoned());
         assert_eq!(numbers(&store), [0, 1, 2]);
         let past: Vec<_> = before.all().skip(3).map(|event| event.map(drop)).collect();
-        assert!(matches!(&past[..], [Err(error)] if error.is_poisoned()), "an older view hands out nothing either");
+        assert!(
+            matches!(&past[..], [Err(error)] if error.is_poisoned()),
+            "an older view hands out nothing either"
+        );
         assert!(store.close().wait().unwrap_err().is_poisoned());
         drop(before);
         // What the page cache still shows is written again before anybody is told of it.
@@ -174,7 +196,9 @@ fn a_store_on_a_full_disk_is_read() {
 /// F43: too many open files, no memory: retryable, and nothing has changed.
 #[test]
 fn what_is_short_for_a_moment_is_retryable() {
-    for (mode, errno) in modes().into_iter().flat_map(|mode| [libc::EMFILE, libc::ENOMEM].map(|errno| (mode, errno))) {
+    for (mode, errno) in
+        modes().into_iter().flat_map(|mode| [libc::EMFILE, libc::ENOMEM].map(|errno| (mode, errno)))
+    {
         let machine = Machine::with_mode(5, mode);
         let store = machine.open(options()).unwrap();
         machine.fail(Fault::always(Call::CreateRegion, errno));

@@ -101,7 +101,7 @@ fn survive(dir: &Path, round: u32, ledger: &mut Ledger) -> u64 {
     assert_eq!(store.recovery().events, events, "what a writer keeps is what a reader saw");
     ledger.keep(&store.view());
     let segments = store.stats().expect("stats").segments;
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         store.close().wait().expect("a close");
     }
     drop(store);

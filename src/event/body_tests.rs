@@ -3,6 +3,7 @@
 use super::body::{BodyEncoder, WriteRef};
 use super::commit::CommitRef;
 use super::layout::{self, header, kind, record};
+use super::names::category_bytes;
 use super::{EventRef, ExtensionValue, NewEvent};
 use crate::limits;
 use foldhash::fast::FixedState;
@@ -127,7 +128,7 @@ fn a_commit_of_several_streams_reads_back() {
     assert!(event.correlation().unwrap() == "c");
     assert_eq!(commit.events().nth(2).unwrap().tags().collect::<Vec<_>>(), ["u", "t"]);
     let categories: Vec<_> =
-        encoder.streams().map(|s| (s.name[..s.category_bytes].to_vec(), s.events)).collect();
+        encoder.streams().map(|s| (s.name[..category_bytes(s.name)].to_vec(), s.events)).collect();
     assert_eq!(categories, [(b"one".to_vec(), 3), (b"two".to_vec(), 1)]);
     assert_eq!((encoder.stream_number("two"), encoder.stream_number("three")), (Some(1), None));
 }

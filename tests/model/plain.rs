@@ -75,7 +75,8 @@ impl Fields {
             None => self.id = Some(event.event_id().to_string()),
         }
         event = self.tags.iter().fold(event, |event, tag| event.tag(tag.clone()));
-        let texts: [(_, fn(NewEvent<'static>, String) -> NewEvent<'static>); 7] = [
+        type With = fn(NewEvent<'static>, String) -> NewEvent<'static>;
+        let texts: [(_, With); 7] = [
             (&self.source, |event, text| event.source(text)),
             (&self.subject, |event, text| event.subject(text)),
             (&self.correlation, |event, text| event.correlation(text)),

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 const STEPS_BEFORE: usize = 3;
 
 /// Both kinds of iterators.
+#[expect(clippy::large_enum_variant, reason = "one of each, on the stack")]
 enum Shown<'v> {
     Stream(StreamEvents<'v>),
     Events(Events<'v>),

@@ -3,7 +3,7 @@
 use crate::event::NewEvent;
 use crate::event::body::{BodyEncoder, WriteRef};
 use crate::log::check::Checker;
-use crate::log::frame::{self, HeaderFields};
+use crate::log::frame::{Frame, HeaderFields};
 use crate::log::geometry::{FRAMES_AT, Geometry, Seed};
 use crate::log::scan::{Chain, Frames, Stop};
 use crate::testing::Machine;
@@ -41,7 +41,7 @@ impl Bytes {
         body.encode(writes, self.geometry.segment_bytes()).expect("a commit");
         let fields = HeaderFields { first: self.next, synced: self.next - 1, time: 5, epoch, first_of_epoch };
         let revisions: Vec<u64> = (0..u64::from(body.stream_count())).map(|n| self.next - 1 + n).collect();
-        let word = frame::finish(&mut body, &revisions, &fields, self.seed, self.end);
+        let word = Frame::finish(&mut body, &revisions, &fields, self.seed, self.end);
         let at = self.end;
         let start = (at - FRAMES_AT) as usize;
         self.all[start..start + body.bytes().len()].copy_from_slice(body.bytes());
