@@ -32,7 +32,7 @@ struct Sizes {
 
 fn main() {
     let run = Run::from_args();
-    let full = Sizes { rounds: 31, events: 50_000, synced: 25, on_disk: 1_000_000 };
+    let full = Sizes { rounds: 101, events: 10_000, synced: 25, on_disk: 1_000_000 };
     let sizes = run.pick(full, Sizes { rounds: 3, events: 5_000, synced: 4, on_disk: 50_000 });
     let workload = Workload::new();
     if run.measures_rows() {

@@ -143,9 +143,9 @@ pub fn append_ones(store: &Store, workload: &Workload, numbers: Range<u64>, ids:
 
 #[inline]
 fn event(workload: &Workload, n: u64, ids: Ids) -> NewEvent<'_> {
-    let event = NewEvent::raw(EVENT_TYPE, black_box(workload.payload(n)));
+    let data = black_box(workload.payload(n));
     match ids {
-        Ids::Given => event.id(id(n)),
-        Ids::Generated => event,
+        Ids::Given => NewEvent::with_id(id(n), EVENT_TYPE, data),
+        Ids::Generated => NewEvent::raw(EVENT_TYPE, data),
     }
 }

@@ -5,7 +5,7 @@
 //! nothing once it has held a commit of the size. Never looks at the store.
 
 use super::check::{self, Fault};
-use super::layout::{self, BodySum, header, kind, record};
+use super::layout::{self, BodySum, Crc, header, kind, record};
 use super::names::{Name, NameTable};
 use super::record::{Sink, write_record};
 use super::refuse::{self, Place};
@@ -64,6 +64,7 @@ pub(crate) struct BodyEncoder {
     /// Numbers of the keys of all events, one after another.
     event_keys: Vec<u32>,
     body_crc: u32,
+    crc: Crc,
     state: FixedState,
 }
 
@@ -80,6 +81,7 @@ impl BodyEncoder {
             keys: NameTable::default(),
             event_keys: Vec::new(),
             body_crc: 0,
+            crc: Crc::new(),
             state,
         }
     }
@@ -328,7 +330,7 @@ impl BodyEncoder {
             let event_type = &self.types.names()[usize::from(mark.event_type)];
             let key_crcs = keys.iter().map(|key| self.keys.names()[*key as usize].crc);
             let init = layout::event_crc_init(mark.length, stream.crc, event_type.crc, key_crcs);
-            let crc = layout::crc(init, &record[record::BACK..]);
+            let crc = self.crc.continued(init, &mut record[record::BACK..]);
             record[record::CRC..record::BACK].copy_from_slice(&crc.to_le_bytes());
         }
         self.buffer[end..self.frame_bytes].fill(0);

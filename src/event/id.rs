@@ -41,6 +41,7 @@ impl EventId {
 }
 
 impl From<Uuid> for EventId {
+    #[inline]
     fn from(id: Uuid) -> Self {
         Self(Repr::Uuid(id.into_bytes()))
     }

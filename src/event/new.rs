@@ -53,17 +53,17 @@ impl<'a> NewEvent<'a> {
         Self::with_id(EventId::from_uuid_bytes(fresh_id()), event_type.into(), data.into())
     }
 
-    /// As [`raw`](Self::raw), without making an id first.
+    /// As [`raw`](Self::raw) with an [`id`](Self::id), for who has one: none is made first.
     #[inline]
-    pub(crate) fn with_id(
-        id: EventId,
+    pub fn with_id(
+        id: impl Into<EventId>,
         event_type: impl Into<Cow<'a, str>>,
         data: impl Into<Cow<'a, [u8]>>,
     ) -> Self {
         Self {
             event_type: event_type.into(),
             data: data.into(),
-            id,
+            id: id.into(),
             time: OwnTime::OfCommit,
             schema_version: None,
             content: content::NONE,
