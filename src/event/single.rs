@@ -66,7 +66,8 @@ impl SingleEncoder {
     ) -> Result<(), Error> {
         check::stream_name(stream).map_err(|fault| fault.at("append"))?;
         let place = refuse::Place { stream, index: 0 };
-        if event.event_type() != self.event_type {
+        // Before the first commit there is none, and an empty one is refused.
+        if event.event_type() != self.event_type || self.event_type.is_empty() {
             self.set_type(event.event_type()).map_err(|fault| fault.at(place))?;
         }
         let length = body::unkeyed_length(event).map_err(|fault| fault.at(place))?;
