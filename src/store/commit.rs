@@ -139,7 +139,12 @@ fn commit_single(
         return Short::Unmet;
     }
     // Whoever is called in between may read the index.
-    let index = if writer.writes_plainly() { Some(index) } else { None };
+    let index = if writer.writes_plainly() {
+        Some(index)
+    } else {
+        drop(index);
+        None
+    };
     let written = match writer.write(side, single, &[first], time) {
         Ok(written) => written,
         Err(error) => return Short::Failed(error),
