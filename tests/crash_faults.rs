@@ -67,6 +67,7 @@ fn calls() -> impl Iterator<Item = Call> {
         SyncFile,
         Punch,
         NextData,
+        DataEnd,
     ]
     .into_iter()
 }

@@ -19,7 +19,7 @@ pub(super) struct Life {
 }
 
 /// Calls that a fault is dealt for.
-const FAULTY: [Call; 20] = [
+const FAULTY: [Call; 21] = [
     Call::SyncRange,
     Call::SyncRange,
     Call::SyncFile,
@@ -40,6 +40,7 @@ const FAULTY: [Call; 20] = [
     Call::CreateDir,
     Call::TryLock,
     Call::NextData,
+    Call::DataEnd,
 ];
 const ERRNOS: [i32; 6] = [libc::EIO, libc::EIO, libc::ENOSPC, libc::EMFILE, libc::ENOMEM, libc::EDQUOT];
 

@@ -236,7 +236,7 @@ impl SimDisk {
 
     pub(super) fn region(&self, path: &str, file: usize, writable: bool) -> io::Result<RegionWriter> {
         let mapping = self.state().files[file].map(writable)?;
-        let ops = SimRegion { disk: self.clone(), file, path: path.to_owned() };
+        let ops = SimRegion::new(self, file, path);
         Ok(Region::create(mapping, self.0.mode, writable, Box::new(ops)))
     }
 }

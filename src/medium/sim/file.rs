@@ -177,6 +177,12 @@ impl File {
         Some(from.max((page * PAGE) as u64))
     }
 
+    /// Behind it are only holes.
+    pub(super) fn data_end(&self) -> u64 {
+        let last = pages_of(0, self.len()).rev().find(|page| self.has_data(*page));
+        last.map_or(0, |page| (((page + 1) * PAGE) as u64).min(self.len()))
+    }
+
     fn has_data(&self, page: usize) -> bool {
         self.populated.has(page) || self.cache.page(page).is_some()
     }

@@ -53,6 +53,8 @@ pub enum Call {
     Punch,
     /// Looking for data behind a hole.
     NextData,
+    /// Looking for the end of all data.
+    DataEnd,
     /// A store to a mapping, at this place of the engine.
     Stored(Site),
 }

@@ -5,15 +5,28 @@ use super::hooks::{Call, When};
 use crate::medium::region::RegionOps;
 use crate::medium::{Site, WriteMode};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) struct SimRegion {
-    pub(super) disk: SimDisk,
-    pub(super) file: usize,
-    /// Its name when it was opened, for as long as it has none.
-    pub(super) path: String,
+    disk: SimDisk,
+    file: usize,
+    /// Its name when it was opened, for when it has none.
+    path: String,
+    /// The descriptor was let go.
+    released: AtomicBool,
 }
 
 impl SimRegion {
+    pub(super) fn new(disk: &SimDisk, file: usize, path: &str) -> Self {
+        Self { disk: disk.clone(), file, path: path.to_owned(), released: AtomicBool::new(false) }
+    }
+
+    /// Fails what needs the descriptor, once that was let go.
+    fn check_held(&self) -> io::Result<()> {
+        let released = self.released.load(Ordering::Relaxed);
+        if released { Err(io::Error::from_raw_os_error(libc::EBADF)) } else { Ok(()) }
+    }
+
     fn path(&self) -> String {
         self.disk.state().names.path_of(self.file).unwrap_or(&self.path).to_owned()
     }
@@ -21,6 +34,7 @@ impl SimRegion {
 
 impl RegionOps for SimRegion {
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.check_held()?;
         self.disk.hook(Call::WriteAt, When::Before, &self.path());
         let done = {
             let mut state = self.disk.state();
@@ -47,6 +61,7 @@ impl RegionOps for SimRegion {
     }
 
     fn reserve(&self, from: u64, to: u64) -> io::Result<()> {
+        self.check_held()?;
         self.disk.change(Call::Reserve, &self.path(), |state| {
             let missing = state.files[self.file].missing(from, to);
             let free = state.blocks_free();
@@ -70,14 +85,19 @@ impl RegionOps for SimRegion {
     }
 
     fn sync_range(&self, from: u64, to: u64) -> io::Result<()> {
+        if self.disk.mode() == WriteMode::Positioned {
+            self.check_held()?;
+        }
         self.disk.sync(Call::SyncRange, &self.path(), self.file, Some((from, to)))
     }
 
     fn sync_file(&self) -> io::Result<()> {
+        self.check_held()?;
         self.disk.sync(Call::SyncFile, &self.path(), self.file, None)
     }
 
     fn punch(&self, from: u64, to: u64) -> io::Result<()> {
+        self.check_held()?;
         self.disk.change(Call::Punch, &self.path(), |state| {
             state.files[self.file].punch(from, to);
             Ok(())
@@ -86,6 +106,14 @@ impl RegionOps for SimRegion {
 
     fn next_data(&self, from: u64) -> io::Result<Option<u64>> {
         self.disk.call(Call::NextData, &self.path(), |state| Ok(state.files[self.file].next_data(from)))
+    }
+
+    fn data_end(&self) -> io::Result<Option<u64>> {
+        self.disk.call(Call::DataEnd, &self.path(), |state| Ok(Some(state.files[self.file].data_end())))
+    }
+
+    fn release(&self) {
+        self.released.store(true, Ordering::Relaxed);
     }
 
     fn stored(&self, site: Site, at: u64, bytes: &[u8]) {
