@@ -130,7 +130,9 @@ impl Watermark {
         region.reserve(0, WATERMARK_BYTES).map_err(failed)?;
         region.populate(0, WATERMARK_BYTES).map_err(failed)?;
         // Even one that is right may be in the page cache alone, after a sync of the new file that failed.
-        region.store_head(0, &blocks::watermark_header(store)).map_err(failed)?;
+        let fresh = blocks::watermark_header(store);
+        let kept = if header.is_ok() { &bytes[..BLOCK_BYTES] } else { &fresh };
+        region.store_head(0, kept).map_err(failed)?;
         let alive = files.mark_writer(WATERMARK_FILE).map_err(failed)?;
         let cheap = files.write_mode() != WriteMode::Positioned;
         let sequence = Mutex::new(found.map_or(0, |(sequence, _)| sequence));
