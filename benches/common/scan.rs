@@ -17,7 +17,7 @@ const AHEAD: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
     pub events: u64,
-    /// Sum of all bytes of data.
+    /// Sum of all data, in words of 8 bytes.
     pub sum: u64,
 }
 
@@ -26,7 +26,10 @@ impl Passed {
     #[inline]
     pub fn add(&mut self, data: &[u8]) {
         self.events += 1;
-        self.sum += data.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+        let (words, rest) = data.as_chunks::<8>();
+        let words = words.iter().fold(0, |sum: u64, word| sum.wrapping_add(u64::from_le_bytes(*word)));
+        let rest = rest.iter().map(|byte| u64::from(*byte)).sum();
+        self.sum = self.sum.wrapping_add(words).wrapping_add(rest);
     }
 }
 
