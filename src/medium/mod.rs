@@ -167,6 +167,7 @@ pub(crate) trait Jobs: Send + Sync {
 }
 
 /// Places in the writing of a commit that the simulator stops at.
+#[cfg_attr(not(any(test, feature = "testing")), allow(unreachable_pub, reason = "public in `testing`"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Site {
