@@ -318,7 +318,7 @@ impl BodyEncoder {
         let key_base = (self.streams.len() + self.types.len()) as u32;
         let mut event_keys = self.event_keys.as_slice();
         let mut marks = self.records.iter().enumerate();
-        let mut end = 0;
+        let (mut end, mut before) = (0, None);
         for event in writes.iter().flat_map(|write| write.events) {
             let Some((number, mark)) = marks.next() else { break };
             let (keys, rest) = event_keys.split_at(event.details().map_or(0, |details| details.key_count()));
@@ -330,8 +330,14 @@ impl BodyEncoder {
             let event_type = &self.types.names()[usize::from(mark.event_type)];
             let key_crcs = keys.iter().map(|key| self.keys.names()[*key as usize].crc);
             let init = layout::event_crc_init(mark.length, stream.crc, event_type.crc, key_crcs);
-            let crc = self.crc.continued(init, &mut record[record::BACK..]);
-            record[record::CRC..record::BACK].copy_from_slice(&crc.to_le_bytes());
+            self.crc.prepare(init, &mut record[record::BACK..]);
+            // One record behind: reading what was written just now is slow.
+            if let Some(before) = before.replace(mark) {
+                finish_record(&mut self.buffer, &self.crc, before);
+            }
+        }
+        if let Some(last) = before {
+            finish_record(&mut self.buffer, &self.crc, last);
         }
         self.buffer[end..self.frame_bytes].fill(0);
     }
@@ -348,6 +354,17 @@ impl BodyEncoder {
         }
         self.body_crc = sum.finish();
     }
+}
+
+/// Puts in, and returns, the checksum of a record that was prepared for it.
+#[inline]
+pub(super) fn finish_record(frame: &mut [u8], crc: &Crc, mark: &RecordMark) -> u32 {
+    let record = &mut frame[mark.offset as usize..][..mark.length as usize];
+    let crc = crc.of(&record[record::BACK..]);
+    // The checksum, and what preparing changed.
+    let words = u64::from(crc) | u64::from(mark.offset) << 32;
+    record[record::CRC..record::NUMBER].copy_from_slice(&words.to_le_bytes());
+    crc
 }
 
 /// Checks an event but for its names, and returns the length of its record without keys.

@@ -171,6 +171,15 @@ impl Crc {
         hasher.finalize()
     }
 
+    /// Changes the first four bytes so that [`of`](Self::of) gives the CRC-32 of `bytes` continued from `init`. Whoever calls
+    /// this puts them right again.
+    #[inline]
+    pub(crate) fn prepare(&self, init: u32, bytes: &mut [u8]) {
+        if let Some(first) = bytes.first_chunk_mut::<4>() {
+            *first = (u32::from_le_bytes(*first) ^ init).to_le_bytes();
+        }
+    }
+
     /// CRC-32 continued from `init`: the same as that of bytes of which the first four are combined with `init`. They are
     /// for as long as this takes.
     #[inline]

@@ -80,7 +80,6 @@ impl SingleEncoder {
             return Err(refuse::too_large_commit(limits::commit_bytes_max(segment_bytes), frame));
         }
         self.make_room(frame as usize);
-        self.stream_hash = name_hash(&self.state, stream.as_bytes());
         self.write(stream, event, length as usize);
         Ok(())
     }
@@ -114,15 +113,7 @@ impl SingleEncoder {
             *end = [0; layout::FRAME_ALIGN];
         }
         let (names, rest) = frame.split_at_mut(self.record_at);
-        let types_at = NAMES_AT + stream.len();
-        let type_end = stream.len() + self.event_type.len();
-        let first = u32::from(kind::STREAM) << 24 | stream.len() as u32;
-        let second = u32::from(kind::TYPE) << 24 | type_end as u32;
-        let directory = u64::from(first) | u64::from(second) << 32;
-        names[header::BYTES..NAMES_AT].copy_from_slice(&directory.to_le_bytes());
-        names[NAMES_AT..types_at].copy_from_slice(stream.as_bytes());
-        names[types_at..].copy_from_slice(self.event_type.as_bytes());
-
+        // The record first, its checksum last: reading what was written just now is slow.
         let room = &mut rest[..length];
         let mark = body::RecordMark {
             offset: self.record_at as u32,
@@ -134,7 +125,18 @@ impl SingleEncoder {
         write_record(room, event, 0, &mark, &[], 0);
         let stream_crc = self.crc.of(stream.as_bytes());
         let init = layout::event_crc_init(length as u32, stream_crc, self.type_crc, std::iter::empty());
-        self.event_crc = self.crc.continued(init, &mut room[record::BACK..]);
+        self.crc.prepare(init, &mut room[record::BACK..]);
+
+        let types_at = NAMES_AT + stream.len();
+        let type_end = stream.len() + self.event_type.len();
+        let first = u32::from(kind::STREAM) << 24 | stream.len() as u32;
+        let second = u32::from(kind::TYPE) << 24 | type_end as u32;
+        let directory = u64::from(first) | u64::from(second) << 32;
+        names[header::BYTES..NAMES_AT].copy_from_slice(&directory.to_le_bytes());
+        names[NAMES_AT..types_at].copy_from_slice(stream.as_bytes());
+        names[types_at..].copy_from_slice(self.event_type.as_bytes());
+        self.stream_hash = name_hash(&self.state, stream.as_bytes());
+        self.event_crc = body::finish_record(frame, &self.crc, &mark);
 
         // What `BodySum` hashes, in one piece.
         let names_sum =

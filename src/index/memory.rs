@@ -167,6 +167,8 @@ pub(crate) struct FeedSingle<'a> {
     /// The stream's key, if it has one, and its name with hash.
     pub(crate) known: Option<KeyId>,
     pub(crate) stream: (&'a [u8], u64),
+    /// The place of the stream's last event.
+    pub(crate) last: Option<Place>,
     pub(crate) event_type: (&'a [u8], u64),
     pub(crate) position: u64,
     pub(crate) frame: Place,
@@ -176,11 +178,12 @@ pub(crate) struct FeedSingle<'a> {
 }
 
 impl Feeding<'_> {
-    /// The key of a stream, if it has one, and its next revision.
+    /// The key of a stream, if it has one, its next revision, and the place of its last event.
     #[inline]
-    pub(crate) fn stream(&self, name: &[u8], hash: u64) -> (Option<KeyId>, u64) {
-        let key = self.keys.find(KeyKind::Stream, name, hash);
-        (key, key.map_or(0, |key| self.keys.len(key)))
+    pub(crate) fn stream(&self, name: &[u8], hash: u64) -> (Option<KeyId>, u64, Option<Place>) {
+        let Some(key) = self.keys.find(KeyKind::Stream, name, hash) else { return (None, 0, None) };
+        let postings = &self.keys.entry(key).postings;
+        (Some(key), postings.len() as u64, postings.last())
     }
 
     /// Takes in a commit of one event, whose stream was looked up under the writer's lock.
@@ -193,6 +196,8 @@ impl Feeding<'_> {
         };
         let of_type = keys.of_type(fed.event_type.0, fed.event_type.1);
         let place = Place(fed.frame.0 + fed.record);
+        // Looked up before the frame was written, so that it is there by now.
+        assert!(fed.last.is_none_or(|last| last < place), "postings ascend");
         for id in [stream, keys.entry(stream).category, of_type] {
             let entry = &mut keys.entries[id.0 as usize];
             entry.postings.push(place);

@@ -74,6 +74,7 @@ impl Postings {
         self.chunk(chunk)?.get(at).copied()
     }
 
+    #[inline]
     pub(crate) fn last(&self) -> Option<Place> {
         self.last.last().copied()
     }

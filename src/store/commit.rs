@@ -134,7 +134,7 @@ fn commit_single(
     }
     let stream = (write.stream.as_bytes(), single.stream_hash());
     let index = core.index.write();
-    let (known, first) = index.stream(stream.0, stream.1);
+    let (known, first, last) = index.stream(stream.0, stream.1);
     if !write.expected.is_met_by(first.checked_sub(1).map(Revision)) {
         return Short::Unmet;
     }
@@ -155,6 +155,7 @@ fn commit_single(
     index.single(&FeedSingle {
         known,
         stream,
+        last,
         event_type: single.event_type(),
         position: written.first,
         frame: written.place,
