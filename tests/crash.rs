@@ -30,6 +30,7 @@ fn survive(plan: &Plan) -> Summary {
 }
 
 /// F1 to F20, F30: everything promised is there, commits are whole, in order, and what was lost never comes back.
+/// F16: a recovery that is cut short, three deep, ends as one that isn't.
 #[test]
 fn what_was_promised_survives() {
     let sum = survive(&plan(60));
