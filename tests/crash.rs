@@ -59,30 +59,7 @@ fn every_hook_is_a_place_to_crash() {
 fn the_lives_visit_every_hook() {
     use Call::*;
     let sum = survive(&Plan { cuts_of_thousand: 5, ..Plan::new(2_000_000, 300) });
-    let calls = [
-        Found,
-        CreateRoot,
-        List,
-        CreateDir,
-        SyncDir,
-        Read,
-        Write,
-        Rename,
-        Remove,
-        TryLock,
-        MarkWriter,
-        CreateRegion,
-        OpenRegion,
-        BytesOnDisk,
-        WriteAt,
-        Reserve,
-        Populate,
-        SyncRange,
-        SyncFile,
-        Punch,
-        NextData,
-    ];
-    let around = calls.into_iter().flat_map(|call| [(call, When::Before), (call, When::After)]);
+    let around = Call::OF_A_WRITER.into_iter().flat_map(|call| [(call, When::Before), (call, When::After)]);
     let during = [Write, SyncRange, SyncFile].map(|call| (call, When::During));
     let stores =
         [Site::Body, Site::Header, Site::FirstWord, Site::Mark].map(|site| (Stored(site), When::After));

@@ -43,42 +43,13 @@ fn live(machine: &Machine, from: u64, acknowledged: &mut u64) -> Result<(), Erro
     store.close().wait()
 }
 
-fn calls() -> impl Iterator<Item = Call> {
-    use Call::*;
-    [
-        Found,
-        CreateRoot,
-        List,
-        CreateDir,
-        SyncDir,
-        Read,
-        Write,
-        Rename,
-        Remove,
-        TryLock,
-        MarkWriter,
-        CreateRegion,
-        OpenRegion,
-        BytesOnDisk,
-        WriteAt,
-        Reserve,
-        Populate,
-        SyncRange,
-        SyncFile,
-        Punch,
-        NextData,
-        DataEnd,
-    ]
-    .into_iter()
-}
-
 /// Whatever call fails, with whatever error: a typed error, nothing acknowledged is lost, and all is well again once the
 /// store is opened without failures (F31 to F38, F42, F43).
 #[test]
 fn every_call_fails_with_every_error() {
     for mode in modes() {
         let mut met = 0;
-        for call in calls() {
+        for call in Call::OF_A_WRITER.into_iter() {
             for errno in [libc::EIO, libc::ENOSPC, libc::EMFILE, libc::ENOMEM] {
                 for after in 0.. {
                     // The first opening creates the store, the second one recovers it.

@@ -59,6 +59,34 @@ pub enum Call {
     Stored(Site),
 }
 
+impl Call {
+    /// The calls that a writing store makes.
+    pub const OF_A_WRITER: [Self; 22] = [
+        Self::Found,
+        Self::CreateRoot,
+        Self::List,
+        Self::CreateDir,
+        Self::SyncDir,
+        Self::Read,
+        Self::Write,
+        Self::Rename,
+        Self::Remove,
+        Self::TryLock,
+        Self::MarkWriter,
+        Self::CreateRegion,
+        Self::OpenRegion,
+        Self::BytesOnDisk,
+        Self::WriteAt,
+        Self::Reserve,
+        Self::Populate,
+        Self::SyncRange,
+        Self::SyncFile,
+        Self::Punch,
+        Self::NextData,
+        Self::DataEnd,
+    ];
+}
+
 /// When, relative to the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
