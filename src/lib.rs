@@ -41,6 +41,7 @@ mod expected;
 pub mod limits;
 mod pending;
 mod position;
+mod query;
 
 mod event;
 mod medium;
@@ -64,6 +65,7 @@ pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
 pub use pending::Pending;
 pub use position::{Position, Revision};
+pub use query::{Query, QueryItem};
 pub use store::{
     Events, Head, Options, Receipt, RepairPlan, Stats, Store, StreamEvents, Streams, Transaction, View,
     inspect_segment, repair, verify,

@@ -14,6 +14,7 @@ mod extension;
 mod fresh;
 mod id;
 pub(crate) mod layout;
+mod matching;
 pub(crate) mod metadata;
 pub(crate) mod names;
 mod new;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// Each layer may use those before it, and itself. `docs/architecture.md` says why.
 const LAYERS: &[&[&str]] = &[
-    &["error", "limits", "position", "expected", "pending"],
+    &["error", "limits", "position", "expected", "pending", "query"],
     &["event"],
     &["medium"],
     &["log"],
