@@ -71,7 +71,7 @@ fn durability_is_chosen_per_transaction() {
         store.append("a-1", Any, event("power")).wait().expect("the default is Power");
         assert_eq!(synced(&store), 81);
         unsynced(&store, "b-1", Any, "x").expect("a commit");
-        assert_eq!((synced(&store), store.view_synced().head("b-1")), (81, None));
+        assert_eq!((synced(&store), store.view_synced().head("b-1").expect("a head")), (81, None));
         store.sync().wait().expect("a sync");
         assert_eq!(synced(&store), 82);
         store.sync().wait().expect("nothing to do");

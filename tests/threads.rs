@@ -26,7 +26,7 @@ fn check(view: &View) -> u64 {
     assert_eq!(view.watermark(), Position(position));
     for (stream, count) in &next {
         assert_eq!(view.stream(stream).len() as u64, *count);
-        assert_eq!(view.head(stream).expect("a head").revision.0 + 1, *count);
+        assert_eq!(view.head(stream).expect("a head").expect("a stream").revision.0 + 1, *count);
     }
     position
 }

@@ -163,6 +163,12 @@ impl BodyEncoder {
         (0..self.types.len()).map(|number| self.event_type(number as u16))
     }
 
+    /// Kind, bytes and hash of every name that isn't a stream's, in the order of their numbers.
+    pub(crate) fn other_names(&self) -> impl Iterator<Item = (u8, &[u8], u64)> {
+        let each = |table| NameTable::names(table).iter().map(move |name| (name.kind, table.bytes(name), name.hash));
+        each(&self.types).chain(each(&self.keys))
+    }
+
     fn clear(&mut self) {
         self.frame_bytes = 0;
         self.records.clear();

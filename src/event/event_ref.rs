@@ -265,7 +265,7 @@ impl<'a> EventRef<'a> {
     }
 
     /// Kinds and bytes of its keys.
-    fn keys(self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
+    pub(crate) fn keys(self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
         let commit = self.commit();
         self.key_numbers().map(move |number| commit.name(number))
     }

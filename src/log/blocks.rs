@@ -62,7 +62,8 @@ pub(crate) fn first_nonzero(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-fn start(magic: &[u8; 8], store: &StoreId) -> [u8; BLOCK_BYTES] {
+/// A block with its magic, version and store; fields from byte 40 on follow.
+pub(crate) fn start(magic: &[u8; 8], store: &StoreId) -> [u8; BLOCK_BYTES] {
     let mut block = [0; BLOCK_BYTES];
     block[..8].copy_from_slice(magic);
     block[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -70,14 +71,15 @@ fn start(magic: &[u8; 8], store: &StoreId) -> [u8; BLOCK_BYTES] {
     block
 }
 
-fn finish(mut block: [u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
+/// Completes a block with its checksum.
+pub(crate) fn finish(mut block: [u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
     let crc = crc32fast::hash(&block[..CRC_AT]);
     block[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
     block
 }
 
 /// Magic, checksum, version and feature sets; then zeros from `fields_end` on. `true`: written only by later programs.
-fn check(block: &[u8], magic: &[u8; 8], fields_end: usize) -> Result<bool, BlockFault> {
+pub(crate) fn check(block: &[u8], magic: &[u8; 8], fields_end: usize) -> Result<bool, BlockFault> {
     if block.len() < BLOCK_BYTES {
         return Err(damaged(block.len(), format!("{BLOCK_BYTES} bytes"), format!("{} bytes", block.len())));
     }
@@ -102,7 +104,8 @@ fn check(block: &[u8], magic: &[u8; 8], fields_end: usize) -> Result<bool, Block
     Ok(u32_at(block, 16) != 0)
 }
 
-fn store_id(block: &[u8]) -> StoreId {
+/// The store that a block says it is of.
+pub(crate) fn store_id(block: &[u8]) -> StoreId {
     block[24..40].try_into().expect("sixteen bytes")
 }
 

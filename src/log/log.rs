@@ -1,19 +1,20 @@
 //! The log as one thing: its segments, its watermarks, its writing side and the background jobs of that.
 
 use super::blocks::StoreId;
-use super::geometry::{Geometry, LOG_DIR, segment_path};
+use super::frame::Fault;
+use super::geometry::{Geometry, LOG_DIR, Place, segment_path};
 use super::prepare::{PrepareJob, Window};
 use super::segment::{Segment, Table};
 use super::sync::{IdleJob, Sync, SyncJob};
 use super::watermark::{Mark, Watermark};
 use super::writer::Writer;
-use crate::error::Error;
+use crate::error::{Corruption, Error};
 use crate::medium::{Job, Lock, Medium};
 use crossbeam_utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// An open log. Reading needs only this; writing goes through its [`WriteSide`].
@@ -37,6 +38,16 @@ pub(crate) struct WriteSide {
     writer: Mutex<Writer>,
     committed: CachePadded<AtomicU64>,
     lock: Mutex<Option<Box<dyn Lock>>>,
+    companion: OnceLock<Box<dyn Companion>>,
+}
+
+/// Who keeps something up along with the log: the index.
+pub(crate) trait Companion: Send + std::marker::Sync {
+    /// A segment was sealed: everything in it is synced.
+    fn sealed(&self);
+
+    /// The log is being closed, everything in it is synced: background work ends here.
+    fn closing(&self);
 }
 
 /// The jobs of one log, made once so that scheduling one allocates nothing.
@@ -81,6 +92,7 @@ impl Log {
             committed: CachePadded::new(AtomicU64::new(start.mark.synced)),
             writer: Mutex::new(start.writer),
             lock: Mutex::new(Some(start.lock)),
+            companion: OnceLock::new(),
         });
         Self { medium, geometry, table, write: Some(write) }
     }
@@ -109,6 +121,30 @@ impl Log {
             Some(side) => Ok(!side.is_released()),
             None => super::watermark::writer_lives(&self.medium),
         }
+    }
+
+    /// The first byte after the last frame that is published.
+    pub(crate) fn end(&self) -> Place {
+        let table = self.table();
+        let last = table.last();
+        last.map_or(Place(0), |segment| self.geometry.place(segment.number, segment.region.published()))
+    }
+
+    /// The error for a place in a segment that isn't there.
+    #[cold]
+    pub(crate) fn no_segment(&self, place: Place) -> Error {
+        let (number, offset) = (self.geometry.segment(place), self.geometry.offset(place));
+        let file = segment_path(number);
+        let expected = "an event that the index knows";
+        Error::corrupt(Corruption::new("log", file, Some(number), offset, expected, "no such segment"))
+    }
+
+    /// The error for a frame that doesn't hold.
+    pub(crate) fn refused(&self, place: Place, fault: Fault) -> Error {
+        let (number, offset) = (self.geometry.segment(place), self.geometry.offset(place));
+        let table = self.table();
+        let segment = table.get(number).expect("a frame that was read stands in a segment that is there");
+        segment.refused(offset, fault)
     }
 
     /// The failure that ended writing, if one did; what is past the synced position then is handed out no more.
@@ -179,6 +215,9 @@ impl WriteSide {
         let Some(lock) = self.lock.lock().take() else { return Ok(()) };
         self.window.wait();
         let synced = self.sync_all();
+        if let Some(companion) = self.companion.get() {
+            companion.closing();
+        }
         let result = synced.and_then(|()| {
             let tidied = self.give_back();
             self.watermark.sync().map_err(|e| Error::io("syncing", Path::new("watermark"), e))?;
@@ -187,6 +226,17 @@ impl WriteSide {
         self.watermark.release();
         drop(lock);
         result
+    }
+
+    /// Has somebody told of what happens; once.
+    pub(crate) fn accompany(&self, companion: Box<dyn Companion>) {
+        assert!(self.companion.set(companion).is_ok(), "a log has one companion");
+    }
+
+    pub(super) fn tell_sealed(&self) {
+        if let Some(companion) = self.companion.get() {
+            companion.sealed();
+        }
     }
 
     pub(crate) fn is_released(&self) -> bool {

@@ -4,8 +4,10 @@
 //! found ready for writing; `writer`, `sync` and `prepare` are the writing side, which `log` holds together.
 
 mod behind;
-mod blocks;
+pub(crate) mod blocks;
 mod check;
+mod checked;
+mod checkpoint;
 mod frame;
 mod geometry;
 mod headers;
@@ -22,6 +24,7 @@ mod scan;
 mod segment;
 mod sync;
 mod verify;
+mod walk;
 mod watermark;
 mod writer;
 
@@ -34,12 +37,13 @@ pub(crate) use blocks::{
 };
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use check::Checker;
+pub(crate) use checkpoint::{Checkpoint, Follow};
 pub(crate) use frame::Fault;
-pub(crate) use geometry::{FRAMES_AT, HEADER_BYTES, Place};
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use geometry::{Geometry, Seed, segment_path};
+pub(crate) use geometry::{HEADER_BYTES, Seed, segment_path};
+pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
 pub(crate) use inspect::segment as inspect;
-pub(crate) use log::{Log, WriteSide};
+pub(crate) use log::{Companion, Log, WriteSide};
 pub(crate) use open::{OpenLog, open};
 pub use repair::RepairStep;
 pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
@@ -49,4 +53,5 @@ pub(crate) use scan::{Chain, Frames};
 pub(crate) use segment::Table;
 pub use verify::VerifyReport;
 pub(crate) use verify::verify;
-pub(crate) use writer::Writer;
+pub(crate) use walk::{Walk, Walked};
+pub(crate) use writer::{Writer, Written};

@@ -3,7 +3,8 @@
 use super::blocks::{BLOCK_BYTES, StoreFile};
 use super::geometry::{Geometry, LOG_DIR};
 use super::log::{Log, WriteStart};
-use super::recover::{self, Each, Recovered};
+use super::checkpoint::Follow;
+use super::recover::{self, Recovered};
 use super::reopen;
 use super::report::RecoveryReport;
 use super::segment::Table;
@@ -39,8 +40,8 @@ pub(crate) struct Opened {
     pub(crate) report: RecoveryReport,
 }
 
-/// Opens a log; `each` is told every commit in it.
-pub(crate) fn open(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<Opened, Error> {
+/// Opens a log; `follow` is told every commit that no checkpoint of it covers.
+pub(crate) fn open(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Result<Opened, Error> {
     let found = medium.files.found("").map_err(|error| Error::io("opening", medium.files.root(), error))?;
     match found {
         Found::Directory => {}
@@ -48,20 +49,20 @@ pub(crate) fn open(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Resul
         Found::Nothing => return Err(not_a_store(medium, "there is no such directory")),
         Found::File | Found::Other => return Err(not_a_store(medium, "it is not a directory")),
     }
-    if how.read_only { open_to_read(medium, how, each) } else { open_to_write(medium, how, each) }
+    if how.read_only { open_to_read(medium, how, follow) } else { open_to_write(medium, how, follow) }
 }
 
 fn not_a_store(medium: &Medium, why: &str) -> Error {
     Error::not_a_store(medium.files.root(), why)
 }
 
-fn open_to_read(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<Opened, Error> {
+fn open_to_read(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Result<Opened, Error> {
     let Some(store) = read_store_file(medium)? else {
         return Err(not_a_store(medium, "it has no store file"));
     };
     check_options(how, &store)?;
     let mark = watermark::read_mark(medium, &store.id)?;
-    let mut found = recover::recover(medium, &store, mark, each)?;
+    let mut found = recover::recover(medium, &store, mark, follow)?;
     let ends = found.ends.clone();
     recover::publish_all(&mut found.segments, ends.into_iter());
     let table =
@@ -69,7 +70,7 @@ fn open_to_read(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<O
     Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, table), report: found.report })
 }
 
-fn open_to_write(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<Opened, Error> {
+fn open_to_write(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Result<Opened, Error> {
     let is_new = read_store_file(medium)?.is_none();
     if is_new {
         check_may_create(medium, how)?;
@@ -92,7 +93,7 @@ fn open_to_write(medium: &Medium, how: &OpenLog, each: &mut Each<'_>) -> Result<
     }
     // Nothing is changed before everything has been looked at.
     let mark = watermark::read_mark(medium, &store.id)?;
-    let found = recover::recover(medium, &store, mark, each)?;
+    let found = recover::recover(medium, &store, mark, follow)?;
     if found.read_only {
         return Err(only_later("log"));
     }

@@ -102,6 +102,7 @@ fn rewrite(medium: &Medium, store: &StoreFile, found: &mut Recovered) -> Result<
     for number in first..=last {
         let index = number as usize;
         let mut opened = Segment::open(medium, &store.id, number, Access::Write)?;
+        Segment::keep_unchecked(&found.segments[index].0, &mut opened.0);
         let from = if number == first { from } else { FRAMES_AT };
         let to = found.ends[index];
         let cut = (number == last).then_some(end);

@@ -1,6 +1,7 @@
 //! One segment file: creation, the window that is ready for writing, and the table of all that are mapped.
 
 use super::blocks::{self, StoreId};
+use super::checked::Checked;
 use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Seed, segment_path};
 use crate::error::Error;
 use crate::medium::{Access, Medium, Region, RegionWriter, bug};
@@ -25,6 +26,8 @@ pub(crate) struct Segment {
     growing: Mutex<()>,
     /// Length, header, reserved blocks and name have been synced.
     durable: AtomicBool,
+    /// What was checked; `None` if everything was.
+    pub(super) checked: Option<Checked>,
 }
 
 impl Segment {
@@ -36,6 +39,7 @@ impl Segment {
             ready: AtomicU64::new(ready),
             growing: Mutex::new(()),
             durable: AtomicBool::new(durable),
+            checked: None,
         }
     }
 
@@ -81,6 +85,26 @@ impl Segment {
             .map_err(|error| Error::io("opening segment", Path::new(&path), error))?;
         let region = writer.region().clone();
         Ok((Arc::new(Self::new(number, store, region, FRAMES_AT, false)), writer))
+    }
+
+    /// What wasn't checked of a segment isn't after it was opened once more.
+    pub(crate) fn keep_unchecked(before: &Self, after: &mut Arc<Self>) {
+        if before.checked.is_some() {
+            let only = Arc::get_mut(after).expect("nobody else has it yet");
+            only.checked = Some(Checked::default());
+        }
+    }
+
+    /// As [`open`](Self::open), of a segment whose frames nobody has checked: each is, when it is first read.
+    pub(crate) fn open_unchecked(
+        medium: &Medium,
+        store: &StoreId,
+        number: u64,
+    ) -> Result<(Arc<Self>, RegionWriter), Error> {
+        let (mut segment, writer) = Self::open(medium, store, number, Access::Read)?;
+        let only = Arc::get_mut(&mut segment).expect("nobody else has it yet");
+        only.checked = Some(Checked::default());
+        Ok((segment, writer))
     }
 
     /// Makes bytes up to `to` ready for writing. Does nothing when they are.
@@ -146,6 +170,11 @@ impl Table {
         debug_assert_eq!(segment.number, next.first + next.segments.len() as u64);
         next.segments.push(segment);
         next
+    }
+
+    /// The segment with the greatest number.
+    pub(crate) fn last(&self) -> Option<&Arc<Segment>> {
+        self.segments.last()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -142,6 +142,9 @@ impl WriteSide {
         if let Err(error) = self.seal(&target) {
             return Err(self.poison(error));
         }
+        if !target.left.is_empty() {
+            self.tell_sealed();
+        }
         self.schedule_idle();
         Ok(())
     }

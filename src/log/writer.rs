@@ -118,6 +118,11 @@ impl Writer {
         self.next
     }
 
+    /// The epoch of this writing open.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The place after the last frame.
     pub(crate) fn end_place(&self, side: &WriteSide) -> Place {
         side.geometry.place(self.current.0.number, self.end)

@@ -1,8 +1,7 @@
 //! Looking at a store from outside, and mending it: verify, inspect, repair.
 
-use super::commit::feed_read;
 use crate::error::Error;
-use crate::index::Index;
+use crate::index::Revisions;
 use crate::log::{self, RepairStep, VerifyReport};
 use crate::medium::{Files, Medium, RealFiles};
 use std::path::Path;
@@ -19,8 +18,8 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<VerifyReport, Error> {
 }
 
 pub(crate) fn verify_on(medium: &Medium) -> Result<VerifyReport, Error> {
-    let index = Index::new(0);
-    log::verify(medium, &mut |commit, place| feed_read(&index, commit, place))
+    let mut revisions = Revisions::default();
+    log::verify(medium, &mut |commit, _| revisions.feed(commit))
 }
 
 /// What would bring a damaged store back to what still holds; see [`repair`].

@@ -6,10 +6,14 @@ use super::repeat;
 use crate::error::Error;
 use crate::event::NewEvent;
 use crate::event::body::{BodyEncoder, WriteRef};
+use crate::event::commit::CommitRef;
 use crate::event::single::SingleEncoder;
 use crate::expected::{Durability, Expected};
-use crate::index::{FeedEvent, FeedSingle, FeedStream, KeyId, KeyKind};
-use crate::log::{WriteSide, Writer};
+use crate::index::{
+    Damaged, FedFrame, FeedEvent, FeedStream, Key, KeyId, KeyKind, Keys, Layers, Resolved, resolve, resolve_stream,
+    resolve_type,
+};
+use crate::log::{Place, WriteSide, Writer, Written};
 use crate::pending::Pending;
 use crate::{Position, Revision};
 use std::cell::RefCell;
@@ -27,13 +31,12 @@ struct Scratch {
     body: BodyEncoder,
     single: SingleEncoder,
     streams: Streams,
+    resolved: Resolved,
 }
 
 /// The streams of a commit, in the order of their numbers.
 #[derive(Default)]
 pub(super) struct Streams {
-    /// Their keys in the index, where they exist.
-    pub(super) keys: Vec<Option<KeyId>>,
     /// Revision of the first event of this commit in each.
     pub(super) first: Vec<u64>,
     /// Events of this commit that earlier writes have put into each.
@@ -109,9 +112,10 @@ impl Scratch {
     #[cold]
     fn new(core: &Core) -> Self {
         Self {
-            body: BodyEncoder::new(core.index.state()),
-            single: SingleEncoder::new(core.index.state()),
+            body: BodyEncoder::new(core.index.state().clone()),
+            single: SingleEncoder::new(core.index.state().clone()),
             streams: Streams::default(),
+            resolved: Resolved::default(),
         }
     }
 }
@@ -132,37 +136,122 @@ fn commit_single(
     if let Err(error) = side.check_open(&writer) {
         return Short::Failed(error);
     }
-    let stream = (write.stream.as_bytes(), single.stream_hash());
-    let index = core.index.write();
-    let (known, first, last) = index.stream(stream.0, stream.1);
-    if !write.expected.is_met_by(first.checked_sub(1).map(Revision)) {
-        return Short::Unmet;
-    }
-    // Whoever is called in between may read the index.
-    let index = if writer.writes_plainly() {
-        Some(index)
-    } else {
-        drop(index);
-        None
+    let layers = core.index.hold();
+    let mut keys = layers.tail().write();
+    let found = single_keys(core, &layers, &mut keys, single, write);
+    let (stream, of_type, first) = match found {
+        Ok(Some(found)) => found,
+        // The general way finds out what that means, or mends the index.
+        Ok(None) | Err(_) => return Short::Unmet,
     };
-    let written = match writer.write(side, single, &[first], time) {
-        Ok(written) => written,
+    // Whoever is called in between may read the index.
+    if !writer.writes_plainly() {
+        drop(keys);
+        drop(layers);
+        return match write_single(side, &mut writer, single, first, time) {
+            Ok(frame) => feed_single(core, single, write.stream, first, &frame),
+            Err(error) => Short::Failed(error),
+        };
+    }
+    let frame = match write_single(side, &mut writer, single, first, time) {
+        Ok(frame) => frame,
         Err(error) => return Short::Failed(error),
     };
-    let end = writer.end_place(side);
+    if layers.tail().segment == core.log.geometry.segment(frame.place) {
+        post_single(&mut keys, [stream, of_type], &frame, single);
+        return Short::Done(frame.first, Revision(first));
+    }
+    drop(keys);
+    drop(layers);
+    feed_single(core, single, write.stream, first, &frame)
+}
+
+/// Writes and publishes a commit of one event.
+#[inline]
+fn write_single(
+    side: &WriteSide,
+    writer: &mut Writer,
+    single: &mut SingleEncoder,
+    revision: u64,
+    time: i64,
+) -> Result<FedFrame, Error> {
+    let written = writer.write(side, single, &[revision], time)?;
     writer.publish(side);
-    let index = index.unwrap_or_else(|| core.index.write());
-    index.single(&FeedSingle {
-        known,
-        stream,
-        last,
-        event_type: single.event_type(),
-        position: written.first,
-        frame: written.place,
-        record: single.record_at() as u64,
-        end,
-    });
-    Short::Done(written.first, Revision(first))
+    Ok(fed_frame(side, writer, &written, time))
+}
+
+/// The keys of stream and type in the tail, and the revision of the event; `None` if the expectation isn't met.
+#[inline]
+fn single_keys(
+    core: &Core,
+    layers: &Layers,
+    keys: &mut Keys,
+    single: &SingleEncoder,
+    write: &Write<'_>,
+) -> Result<Option<(KeyId, KeyId, u64)>, Damaged> {
+    let (name, hash) = (write.stream.as_bytes(), single.stream_hash());
+    let key = Key { kind: KeyKind::Stream, name };
+    let known = keys.find(key, hash);
+    let count = match known {
+        Some(id) => keys.count(id),
+        None => layers.count_before_tail(key, hash)?,
+    };
+    if !write.expected.is_met_by(count.checked_sub(1).map(Revision)) {
+        return Ok(None);
+    }
+    let stream = FeedStream { name, hash, count, known };
+    let stream = resolve_stream(keys, layers, core.index.state(), &stream)?;
+    let (name, hash) = single.event_type();
+    Ok(Some((stream, resolve_type(keys, layers, name, hash)?, count)))
+}
+
+#[inline]
+fn post_single(
+    keys: &mut Keys,
+    [stream, of_type]: [KeyId; 2],
+    frame: &FedFrame,
+    single: &SingleEncoder,
+) {
+    let place = Place(frame.place.0 + single.record_at() as u64);
+    for id in [stream, keys.category(stream), of_type] {
+        keys.post(id, place, frame.first);
+    }
+    keys.note(frame);
+}
+
+/// Feeds a commit of one event whose keys were let go of, or whose frame begins a segment.
+#[cold]
+fn feed_single(
+    core: &Core,
+    single: &SingleEncoder,
+    stream: &str,
+    count: u64,
+    frame: &FedFrame,
+) -> Short {
+    core.index.roll(core.log.geometry.segment(frame.place));
+    let layers = core.index.hold();
+    let mut keys = layers.tail().write();
+    let stream = FeedStream { name: stream.as_bytes(), hash: single.stream_hash(), count, known: None };
+    let state = core.index.state();
+    let (name, hash) = single.event_type();
+    let ids = resolve_stream(&mut keys, &layers, state, &stream)
+        .and_then(|stream| Ok([stream, resolve_type(&mut keys, &layers, name, hash)?]));
+    post_single(&mut keys, ids.expect(KEYS_ARE_KNOWN), frame, single);
+    Short::Done(frame.first, Revision(count))
+}
+
+/// The tail that was looked up before the write has them, or the one that was frozen since.
+const KEYS_ARE_KNOWN: &str = "keys that were found before the write are found again without a run";
+
+fn fed_frame(side: &WriteSide, writer: &Writer, written: &Written, time: i64) -> FedFrame {
+    FedFrame {
+        first: written.first,
+        last: writer.next_position() - 1,
+        place: written.place,
+        end: writer.end_place(side),
+        time,
+        epoch: writer.epoch(),
+    }
 }
 
 fn commit_with(
@@ -171,25 +260,35 @@ fn commit_with(
     scratch: &mut Scratch,
     writes: &[Write<'_>],
 ) -> Result<Done, Error> {
-    let Scratch { body, streams, .. } = scratch;
+    let Scratch { body, streams, resolved, .. } = scratch;
     encode(body, writes, core.log.geometry.segment_bytes())?;
     let time = core.log.medium.time.now();
     let mut writer = side.writer();
     side.check_open(&writer)?;
-    streams.look_up(core, body);
+    loop {
+        match streams.look_up(core, body) {
+            Ok(()) => break,
+            Err(damaged) => core.index.rebuild(&core.log, &damaged)?,
+        }
+    }
     if let Some(unmet) = streams.first_unmet(body, writes) {
-        let found =
-            repeat::find(core, writes, unmet, streams.keys[usize::from(number(body, &writes[unmet]))]);
+        let found = repeat::find(core, writes, unmet)?;
         drop(writer);
         return match found {
             Some((receipt, target)) => Ok(Done { receipt, target }),
             None => Err(streams.conflict(body, writes, unmet)),
         };
     }
+    loop {
+        match streams.resolve(core, body, resolved) {
+            Ok(()) => break,
+            Err(damaged) => core.index.rebuild(&core.log, &damaged)?,
+        }
+    }
     let written = writer.write(side, body, &streams.first, time)?;
-    let end = writer.end_place(side);
+    let frame = fed_frame(side, &writer, &written, time);
     writer.publish(side);
-    feed(core, body, streams, (written.first, written.place, end));
+    feed(core, body, streams, resolved, &frame);
     let last = last_position(&writer);
     drop(writer);
     Ok(Done { receipt: streams.receipt(body, last), target: last })
@@ -223,15 +322,32 @@ fn number(body: &BodyEncoder, write: &Write<'_>) -> u16 {
 
 impl Streams {
     /// Finds every stream of the commit, and where it goes on.
-    fn look_up(&mut self, core: &Core, body: &BodyEncoder) {
-        let keys = core.index.read();
-        self.keys.clear();
+    fn look_up(&mut self, core: &Core, body: &BodyEncoder) -> Result<(), Damaged> {
+        let layers = core.index.hold();
+        let keys = layers.tail().read();
         self.first.clear();
         for stream in body.streams() {
-            let key = keys.find(KeyKind::Stream, stream.name, stream.hash);
-            self.keys.push(key);
-            self.first.push(key.map_or(0, |key| keys.len(key)));
+            let key = Key { kind: KeyKind::Stream, name: stream.name };
+            self.first.push(match keys.find(key, stream.hash) {
+                Some(id) => keys.count(id),
+                None => layers.count_before_tail(key, stream.hash)?,
+            });
         }
+        Ok(())
+    }
+
+    /// Finds or makes every key of the commit in the tail.
+    fn resolve(&self, core: &Core, body: &BodyEncoder, resolved: &mut Resolved) -> Result<(), Damaged> {
+        let layers = core.index.hold();
+        let mut keys = layers.tail().write();
+        let own = body.streams().zip(&self.first);
+        let own = own.map(|(stream, first)| FeedStream {
+            name: stream.name,
+            hash: stream.hash,
+            count: *first,
+            known: None,
+        });
+        resolve(&mut keys, &layers, core.index.state(), own, body.other_names(), resolved)
     }
 
     /// The first write whose expectation isn't met, earlier writes of the same commit taken into account.
@@ -262,34 +378,13 @@ impl Streams {
     }
 }
 
-fn feed(
-    core: &Core,
-    body: &BodyEncoder,
-    streams: &Streams,
-    place: (u64, crate::log::Place, crate::log::Place),
-) {
-    let own = body.streams().zip(&streams.keys).zip(&streams.first);
-    let own = own.map(|((stream, key), first)| FeedStream::of(&stream, *first, *key));
-    let fed = core.index.feed(own, body.event_types(), events(body), place);
-    assert!(fed.is_ok(), "revisions are taken from the index");
-}
-
-/// Takes a commit that was read from the log into the index.
-pub(super) fn feed_read(
-    core_index: &crate::index::Index,
-    commit: crate::event::commit::CommitRef<'_>,
-    place: crate::log::Place,
-) -> Result<(), crate::log::Fault> {
-    let streams = commit.stream_count();
-    let own = (0..streams).map(|number| {
-        let name = commit.stream_name(number);
-        let first_revision = commit.first_revision(number).0;
-        FeedStream { name, hash: core_index.hash(name), first_revision, known: None }
-    });
-    let names = (u32::from(streams)..commit.name_count()).map(|number| commit.name(number));
-    let types = names.take_while(|(kind, _)| *kind == crate::event::layout::kind::TYPE);
-    let types = types.map(|(_, name)| (name, core_index.hash(name)));
-    let events = commit.events().map(|event| (event.offset(), event.stream_number(), event.type_number()));
-    let end = crate::log::Place(place.0 + u64::from(commit.length()));
-    core_index.feed(own, types, events, (commit.first_position().0, place, end))
+/// Adds the postings of a commit whose keys were found before it was written.
+fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, resolved: &mut Resolved, frame: &FedFrame) {
+    let segment = core.log.geometry.segment(frame.place);
+    if core.index.hold().tail().segment != segment {
+        core.index.roll(segment);
+        streams.resolve(core, body, resolved).expect(KEYS_ARE_KNOWN);
+    }
+    let layers = core.index.hold();
+    resolved.post(&mut layers.tail().write(), frame, events(body), CommitRef::new(body.bytes()));
 }

@@ -1,13 +1,12 @@
 //! What a store and everything that reads from it share: the log and the index over it.
 
-use super::commit::feed_read;
+use super::upkeep::Upkeep;
 use crate::error::Error;
 use crate::event::EventRef;
-use crate::event::layout::{record, u32_at};
-use crate::index::Index;
-use crate::log::{self, HEADER_BYTES, Log, OpenLog, Place, RecoveryReport, Table};
+use crate::index::{Damaged, Index, Layers, Opening};
+use crate::log::{self, Log, OpenLog, Place, RecoveryReport, Table};
 use crate::medium::Medium;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The log and its index.
 pub(crate) struct Core {
@@ -18,23 +17,64 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn open(medium: &Medium, how: &OpenLog) -> Result<(Self, RecoveryReport), Error> {
-        let index = Index::new(name_seed(medium));
-        let opened = log::open(medium, how, &mut |commit, place| feed_read(&index, commit, place))?;
-        Ok((Self { log: opened.log, index, read_only_synced: opened.report.synced }, opened.report))
+    pub(crate) fn open(medium: &Medium, how: &OpenLog) -> Result<(Arc<Self>, RecoveryReport), Error> {
+        let mut opening = Opening::new(name_seed(medium));
+        let opened = log::open(medium, how, &mut opening)?;
+        let index = opening.finish(&opened.log)?;
+        let core = Arc::new(Self { log: opened.log, index, read_only_synced: opened.report.synced });
+        if let Ok(side) = core.log.write_side() {
+            let upkeep = Upkeep::new(&core);
+            upkeep.begin();
+            side.accompany(Box::new(upkeep));
+        }
+        Ok((core, opened.report))
     }
 
     /// The event whose record begins at a place that the index gave.
+    ///
+    /// # Errors
+    /// `Corrupt`: its frame is damaged. `Unsupported`.
     #[inline]
-    pub(crate) fn event_at<'t>(&self, table: &'t Table, place: Place) -> EventRef<'t> {
+    pub(crate) fn event_at<'t>(&self, table: &'t Table, place: Place) -> Result<EventRef<'t>, Error> {
         let geometry = self.log.geometry;
-        let segment = table.get(geometry.segment(place)).expect("postings lie in segments that are there");
+        let Some(segment) = table.get(geometry.segment(place)) else {
+            return Err(self.log.no_segment(place));
+        };
         let at = geometry.offset(place);
-        let head = segment.region.bytes(at, at + record::BYTES as u64);
-        let start = at - u64::from(u32_at(head, record::BACK));
-        let length = u32_at(segment.region.bytes(start, start + HEADER_BYTES), 0);
-        let frame = segment.region.bytes(start, start + u64::from(length));
-        EventRef::new(frame, (at - start) as u32)
+        let commit = segment.frame_of_record(at)?;
+        let start = at - u64::from(segment.back_to_frame(at));
+        Ok(commit.event_at((at - start) as u32))
+    }
+
+    /// Looks something up in these layers; in newer ones if a run among them is damaged, which is made again then.
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged where that run's events stand. `Io`.
+    #[inline]
+    pub(crate) fn look<T>(
+        &self,
+        layers: &Layers,
+        look: impl Fn(&Layers) -> Result<T, Damaged>,
+    ) -> Result<T, Error> {
+        match look(layers) {
+            Ok(found) => Ok(found),
+            Err(damaged) => self.look_again(damaged, look),
+        }
+    }
+
+    #[cold]
+    fn look_again<T>(
+        &self,
+        mut damaged: Damaged,
+        look: impl Fn(&Layers) -> Result<T, Damaged>,
+    ) -> Result<T, Error> {
+        loop {
+            self.index.rebuild(&self.log, &damaged)?;
+            match look(&self.index.layers()) {
+                Ok(found) => return Ok(found),
+                Err(another) => damaged = another,
+            }
+        }
     }
 }
 

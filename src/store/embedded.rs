@@ -46,12 +46,12 @@ struct Embedded {
 
 impl Store {
     pub(super) fn new(
-        core: Core,
+        core: Arc<Core>,
         report: RecoveryReport,
         durability: Durability,
         dir: Option<&Path>,
     ) -> Self {
-        let (core, dir) = (Arc::new(core), dir.map(Path::to_path_buf));
+        let dir = dir.map(Path::to_path_buf);
         Self(Arc::new(Embedded { core, report, durability, dir, closing: OnceLock::new() }))
     }
 
@@ -106,7 +106,7 @@ impl Store {
 
     /// The newest event of a stream; `None` if there is no such stream.
     pub fn head(&self, stream: impl AsRef<str>) -> Pending<Option<Head>> {
-        Pending::ready(Ok(self.view().head(stream)))
+        Pending::ready(self.view().head(stream))
     }
 
     /// Everything that is committed now, to be read without copying. After a failed sync: what is synced.

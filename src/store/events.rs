@@ -44,14 +44,7 @@ impl<'v> Events<'v> {
     pub fn after(mut self, position: Position) -> Self {
         match &mut self.0 {
             Way::Scan(scan) => scan.restart(scan.low.max(position.0.saturating_add(1)), scan.high),
-            Way::Keyed(events) => {
-                let first = position.0.saturating_add(1);
-                let n = match events.pinned.place_of(first) {
-                    Some(place) => events.before(place),
-                    None => u64::MAX,
-                };
-                events.from(n);
-            }
+            Way::Keyed(events) => events.after(position.0),
         }
         self
     }
@@ -60,14 +53,7 @@ impl<'v> Events<'v> {
     pub fn before(mut self, position: Position) -> Self {
         match &mut self.0 {
             Way::Scan(scan) => scan.restart(scan.low, scan.high.min(position.0.saturating_sub(1))),
-            Way::Keyed(events) => {
-                let n = match events.pinned.place_of(position.0) {
-                    Some(place) => events.before(place),
-                    None if position == Position::START => 0,
-                    None => u64::MAX,
-                };
-                events.to(n);
-            }
+            Way::Keyed(events) => events.before_position(position.0),
         }
         self
     }
@@ -90,22 +76,34 @@ impl<'v> Scan<'v> {
                 self.low += 1;
                 return Some(self.pinned.admit(event));
             }
-            self.next_frame()?;
+            match self.next_frame() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.end();
+                    return Some(Err(error));
+                }
+            }
         }
     }
 
-    fn next_frame(&mut self) -> Option<()> {
-        let frames = match &mut self.frames {
-            Some(frames) => frames,
-            None => self.frames.insert(Frames::at(self.pinned, self.low)?),
-        };
-        let frame = frames.next()?;
+    /// Nothing is read behind damage.
+    fn end(&mut self) {
+        self.low = self.high + 1;
+    }
+
+    fn next_frame(&mut self) -> Result<bool, Error> {
+        if self.frames.is_none() {
+            self.frames = Frames::at(self.pinned, self.low)?;
+        }
+        let Some(frames) = &mut self.frames else { return Ok(false) };
+        let Some(frame) = frames.next().transpose()? else { return Ok(false) };
         let mut events = frame.commit.events();
         for _ in frame.commit.first_position().0..self.low {
             events.next();
         }
         self.commit = Some(events);
-        Some(())
+        Ok(true)
     }
 
     fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
@@ -113,7 +111,13 @@ impl<'v> Scan<'v> {
             return None;
         }
         if self.behind.is_empty() {
-            self.look_behind()?;
+            match self.look_behind() {
+                Ok(()) => {}
+                Err(error) => {
+                    self.end();
+                    return Some(Err(error));
+                }
+            }
         }
         let place = self.behind.pop()?;
         self.high -= 1;
@@ -121,10 +125,11 @@ impl<'v> Scan<'v> {
     }
 
     /// Finds the records from the last noted frame up to `high`.
-    fn look_behind(&mut self) -> Option<()> {
-        let (_, place) = self.pinned.core.index.read().noted_before(self.high)?;
+    fn look_behind(&mut self) -> Result<(), Error> {
+        let noted = self.pinned.look(|layers| layers.noted_before(self.high))?;
+        let Some((_, place)) = noted else { return Ok(()) };
         let mut frames = Frames::from(self.pinned, place);
-        while let Some(frame) = frames.next() {
+        while let Some(frame) = frames.next().transpose()? {
             let first = frame.commit.first_position().0;
             if first > self.high {
                 break;
@@ -133,7 +138,7 @@ impl<'v> Scan<'v> {
             let events = frame.commit.events().take(wanted);
             self.behind.extend(events.map(|event| Place(frame.place.0 + u64::from(event.offset()))));
         }
-        Some(())
+        Ok(())
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::view::Pinned;
 use crate::Revision;
-use crate::error::Error;
+use crate::error::{Corruption, Error};
 use crate::event::EventRef;
-use crate::index::KeyId;
+use crate::index::{Damaged, Key, KeyKind, Numbered};
 use crate::log::Place;
 use std::fmt;
 
@@ -33,17 +33,86 @@ impl Piece {
 #[derive(Clone)]
 pub(super) struct KeyEvents<'v> {
     pub(super) pinned: &'v Pinned,
-    key: Option<KeyId>,
+    key: OwnedKey,
+    parts: Vec<Numbered>,
     low: u64,
     high: u64,
     front: Piece,
     back: Piece,
+    /// The lookup failed: told once.
+    failed: Option<Error>,
+}
+
+/// The key that is read, so that what is found can be compared with it.
+#[derive(Clone)]
+struct OwnedKey {
+    kind: KeyKind,
+    name: Box<[u8]>,
+}
+
+impl OwnedKey {
+    fn as_key(&self) -> Key<'_> {
+        Key { kind: self.kind, name: &self.name }
+    }
+
+    /// Whether an event is the `n`-th of this key, as far as it says so itself.
+    #[inline]
+    fn is_of(&self, event: EventRef<'_>, n: u64) -> bool {
+        match self.kind {
+            KeyKind::Stream => event.revision().0 == n && event.stream().as_bytes() == &*self.name,
+            KeyKind::Category => event.category().as_bytes() == &*self.name,
+            KeyKind::Type => event.event_type().as_bytes() == &*self.name,
+            KeyKind::Tag => event.tags().any(|tag| tag.as_bytes() == &*self.name),
+            KeyKind::CorrelationText | KeyKind::CorrelationUuid => {
+                event.keys().any(|(kind, name)| kind == self.kind as u8 && name == &*self.name)
+            }
+        }
+    }
 }
 
 impl<'v> KeyEvents<'v> {
-    pub(super) fn new(pinned: &'v Pinned, key: Option<KeyId>) -> Self {
-        let high = key.map_or(0, |key| pinned.count(key));
-        Self { pinned, key, low: 0, high, front: Piece::EMPTY, back: Piece::EMPTY }
+    pub(super) fn new(pinned: &'v Pinned, key: Key<'_>) -> Self {
+        let mut events = Self {
+            pinned,
+            key: OwnedKey { kind: key.kind, name: key.name.into() },
+            parts: Vec::new(),
+            low: 0,
+            high: 0,
+            front: Piece::EMPTY,
+            back: Piece::EMPTY,
+            failed: None,
+        };
+        match events.find_parts() {
+            Ok(()) => {}
+            Err(error) => events.fail(error),
+        }
+        events
+    }
+
+    /// Finds the parts of the key's postings, and how many of these the view sees.
+    fn find_parts(&mut self) -> Result<(), Error> {
+        let (key, end) = (self.key.as_key(), self.pinned.end);
+        let hash = self.pinned.core.index.hash(key.name);
+        let (parts, high) = self.pinned.look(|layers| {
+            let parts = layers.parts(key, hash)?;
+            let mut high = 0;
+            for Numbered { first, part } in parts.iter().rev() {
+                let before = part.before(end)?;
+                if before > 0 {
+                    high = first + before;
+                    break;
+                }
+            }
+            Ok((parts, high))
+        })?;
+        self.low = parts.first().map_or(0, |part| part.first.min(high));
+        (self.parts, self.high) = (parts, high);
+        Ok(())
+    }
+
+    fn fail(&mut self, error: Error) {
+        (self.low, self.high) = (0, 1);
+        self.failed = Some(error);
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -52,24 +121,82 @@ impl<'v> KeyEvents<'v> {
 
     /// Leaves out what stands before number `n`.
     pub(super) fn from(&mut self, n: u64) {
-        self.low = self.low.max(n);
+        if self.failed.is_none() {
+            self.low = self.low.max(n);
+        }
     }
 
     /// Leaves out what stands at or after number `n`.
     pub(super) fn to(&mut self, n: u64) {
-        self.high = self.high.min(n);
+        if self.failed.is_none() {
+            self.high = self.high.min(n);
+        }
     }
 
     /// How many events of the key stand before `place`.
-    pub(super) fn before(&self, place: Place) -> u64 {
-        self.key.map_or(0, |key| self.pinned.core.index.read().len_before(key, place))
+    pub(super) fn before(&self, place: Place) -> Result<u64, Error> {
+        let (key, hash) = (self.key.as_key(), self.pinned.core.index.hash(&self.key.name));
+        self.pinned.look(|layers| {
+            for Numbered { first, part } in layers.parts(key, hash)?.iter().rev() {
+                let before = part.before(place)?;
+                if before > 0 {
+                    return Ok(first + before);
+                }
+            }
+            Ok(0)
+        })
+    }
+
+    /// Leaves out what stands at or before a position.
+    pub(super) fn after(&mut self, position: u64) {
+        let first = position.saturating_add(1);
+        let found = match self.pinned.place_of(first) {
+            Ok(Some(place)) => self.before(place),
+            Ok(None) if first <= 1 => Ok(0),
+            Ok(None) => Ok(u64::MAX),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(n) => self.from(n),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Leaves out what stands at or behind a position.
+    pub(super) fn before_position(&mut self, position: u64) {
+        let found = match self.pinned.place_of(position) {
+            Ok(Some(place)) => self.before(place),
+            Ok(None) if position == 0 => Ok(0),
+            Ok(None) => Ok(u64::MAX),
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(n) => self.to(n),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// The last event.
+    pub(super) fn last(mut self) -> Result<Option<EventRef<'v>>, Error> {
+        self.next_back().transpose()
     }
 
     /// Copies postings from number `start` on, and begins to fetch what they point at.
-    fn piece(&self, start: u64) -> Piece {
+    fn piece(&mut self, start: u64) -> Result<Piece, Error> {
         let mut piece = Piece { start, ..Piece::EMPTY };
-        if let Some(key) = self.key {
-            piece.len = self.pinned.core.index.read().copy(key, start, &mut piece.places);
+        loop {
+            match self.copy(start, &mut piece.places) {
+                Ok(len) => {
+                    piece.len = len;
+                    break;
+                }
+                Err(damaged) => {
+                    self.pinned.core.index.rebuild(&self.pinned.core.log, &damaged)?;
+                    let bounds = (self.low, self.high);
+                    self.find_parts()?;
+                    (self.low, self.high) = bounds;
+                }
+            }
         }
         let geometry = self.pinned.core.log.geometry;
         for place in &piece.places[..piece.len] {
@@ -80,7 +207,49 @@ impl<'v> KeyEvents<'v> {
                 segment.region.prefetch(at);
             }
         }
-        piece
+        Ok(piece)
+    }
+
+    fn copy(&self, start: u64, out: &mut [Place]) -> Result<usize, Damaged> {
+        let mut number = self.parts.partition_point(|part| part.first <= start).saturating_sub(1);
+        let mut copied = 0;
+        while let Some(Numbered { first, part }) = self.parts.get(number).filter(|_| copied < out.len()) {
+            let n = (start + copied as u64).saturating_sub(*first);
+            copied += part.copy(n, &mut out[copied..])?;
+            number += 1;
+        }
+        Ok(copied)
+    }
+
+    /// The event at a place of the index, which must be what the index says.
+    #[inline]
+    fn lend(&mut self, n: u64, place: Option<Place>) -> Result<EventRef<'v>, Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let place = match place {
+            Some(place) => place,
+            None => {
+                self.front = self.piece(n)?;
+                match self.front.get(n) {
+                    Some(place) => place,
+                    None => return Err(self.wrong(n, None)),
+                }
+            }
+        };
+        let event = self.pinned.lend(place)?;
+        if self.key.is_of(event, n) { Ok(event) } else { Err(self.wrong(n, Some(event))) }
+    }
+
+    #[cold]
+    fn wrong(&self, n: u64, found: Option<EventRef<'_>>) -> Error {
+        let name = String::from_utf8_lossy(&self.key.name);
+        let expected = format!("event {n} of {:?} {name}", self.key.kind);
+        let found = match found {
+            Some(event) => format!("event {} of stream {}", event.revision(), event.stream()),
+            None => "nothing".to_owned(),
+        };
+        Error::corrupt(Corruption::new("index", crate::index::INDEX_DIR, None, 0, expected, found))
     }
 
     #[inline]
@@ -90,14 +259,8 @@ impl<'v> KeyEvents<'v> {
         }
         let n = self.low;
         self.low += 1;
-        let place = match self.front.get(n) {
-            Some(place) => place,
-            None => {
-                self.front = self.piece(n);
-                self.front.get(n)?
-            }
-        };
-        Some(self.pinned.lend(place))
+        let place = self.front.get(n);
+        Some(self.lend(n, place))
     }
 
     #[inline]
@@ -107,14 +270,15 @@ impl<'v> KeyEvents<'v> {
         }
         self.high -= 1;
         let n = self.high;
-        let place = match self.back.get(n) {
-            Some(place) => place,
-            None => {
-                self.back = self.piece((n + 1).saturating_sub(PIECE as u64));
-                self.back.get(n)?
+        let mut place = self.back.get(n);
+        if place.is_none() && self.failed.is_none() {
+            match self.piece((n + 1).saturating_sub(PIECE as u64).max(self.low)) {
+                Ok(piece) => self.back = piece,
+                Err(error) => return Some(Err(error)),
             }
-        };
-        Some(self.pinned.lend(place))
+            place = self.back.get(n);
+        }
+        Some(self.lend(n, place))
     }
 }
 

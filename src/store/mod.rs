@@ -12,7 +12,9 @@ mod receipt;
 mod repeat;
 mod scan;
 mod stats;
+mod streams;
 mod transaction;
+mod upkeep;
 mod view;
 
 pub use check::{RepairPlan, inspect_segment, repair, verify};
@@ -25,4 +27,5 @@ pub use options::Options;
 pub use receipt::{Head, Receipt};
 pub use stats::Stats;
 pub use transaction::Transaction;
-pub use view::{Streams, View};
+pub use streams::Streams;
+pub use view::View;

@@ -3,10 +3,12 @@
 use super::commit::Write;
 use super::core::Core;
 use super::receipt::{Name, Receipt};
+use crate::error::Error;
 use crate::event::EventRef;
 use crate::event::commit::CommitRef;
 use crate::expected::Expected;
-use crate::index::KeyId;
+use crate::index::{Damaged, Key, KeyKind, Layers, Numbered};
+use crate::log::Place;
 use crate::{Position, Revision};
 
 /// Looks for the commit at the place that the unmet expectation names. Returns its receipt, and the position that must be
@@ -15,12 +17,30 @@ pub(super) fn find(
     core: &Core,
     writes: &[Write<'_>],
     unmet: usize,
-    key: Option<KeyId>,
-) -> Option<(Receipt, u64)> {
-    let first = expected_next(writes[unmet].expected)?;
-    let place = core.index.read().posting(key?, first)?;
+) -> Result<Option<(Receipt, u64)>, Error> {
+    let Some(first) = expected_next(writes[unmet].expected) else { return Ok(None) };
+    let key = Key { kind: KeyKind::Stream, name: writes[unmet].stream.as_bytes() };
+    let hash = core.index.hash(key.name);
+    let found = core.look(&core.index.layers(), |layers| posting(layers, key, hash, first))?;
+    let Some(place) = found else { return Ok(None) };
     let table = core.log.table();
-    let commit = core.event_at(&table, place).commit();
+    let commit = core.event_at(&table, place)?.commit();
+    Ok(repeated(commit, writes))
+}
+
+/// The place of the `n`-th event under a key.
+fn posting(layers: &Layers, key: Key<'_>, hash: u64, n: u64) -> Result<Option<Place>, Damaged> {
+    let parts = layers.parts(key, hash)?;
+    let Some(Numbered { first, part }) = parts.iter().rev().find(|part| part.first <= n) else {
+        return Ok(None);
+    };
+    let mut place = [Place(0)];
+    let copied = part.copy(n - first, &mut place)?;
+    Ok((copied == 1).then_some(place[0]))
+}
+
+/// The receipt of a commit, if all events of the writes stand in it.
+fn repeated(commit: CommitRef<'_>, writes: &[Write<'_>]) -> Option<(Receipt, u64)> {
     let mut last = Position::START;
     let mut streams: Vec<(Name, Revision)> = Vec::with_capacity(writes.len());
     for write in writes {

@@ -36,8 +36,8 @@ impl Stats {
         let files = &core.log.medium.files;
         let failed = |error| Error::io("measuring", files.root(), error);
         let (through, streams) = {
-            let keys = core.index.read();
-            (keys.through(), keys.streams())
+            let layers = core.index.layers();
+            (layers.through(), layers.streams())
         };
         let synced = core.log.write_side().map_or(core.read_only_synced, |side| side.sync.synced());
         Ok(Self {

@@ -4,9 +4,11 @@ use super::core::Core;
 use super::events::Events;
 use super::key_events::{KeyEvents, StreamEvents};
 use super::receipt::Head;
+use super::scan::Frames;
+use super::streams::Streams;
 use crate::error::Error;
 use crate::event::EventRef;
-use crate::index::{KeyId, KeyKind};
+use crate::index::{Damaged, Key, KeyKind, Layers, Numbered, Part};
 use crate::log::{Place, Table};
 use crate::{Position, Revision};
 use std::fmt;
@@ -32,6 +34,7 @@ pub struct View(Arc<Pinned>);
 pub(super) struct Pinned {
     pub(super) core: Arc<Core>,
     pub(super) table: Arc<Table>,
+    layers: Arc<Layers>,
     pub(super) position: u64,
     /// The first byte after the last frame that is seen.
     pub(super) end: Place,
@@ -42,28 +45,35 @@ impl View {
         if core.log.failure().is_some() {
             return Self::synced(core);
         }
-        let through = core.index.read().through();
-        Self::pin(core, through.position, through.place)
+        let layers = core.index.layers();
+        let through = layers.through();
+        Self::pin(core, layers, through.position, through.place)
     }
 
     pub(super) fn synced(core: &Arc<Core>) -> Self {
         match core.log.write_side() {
             Ok(side) => {
                 let mark = side.sync.mark();
-                Self::pin(core, mark.synced, core.log.geometry.place(mark.segment, mark.offset))
+                let place = core.log.geometry.place(mark.segment, mark.offset);
+                Self::pin(core, core.index.layers(), mark.synced, place)
             }
             Err(_) => {
-                let through = core.index.read().through();
+                let layers = core.index.layers();
+                let through = layers.through();
                 let position = core.read_only_synced;
-                let view = Self::pin(core, through.position, through.place);
-                let end = view.0.place_of(position + 1).unwrap_or(through.place);
-                Self::pin(core, position, end)
+                if position >= through.position {
+                    return Self::pin(core, layers, through.position, through.place);
+                }
+                let view = Self::pin(core, layers.clone(), through.position, through.place);
+                // Where the next frame can't be found, what is synced is bounded by positions alone.
+                let end = view.0.frame_of(position + 1).ok().flatten().unwrap_or(through.place);
+                Self::pin(core, layers, position, end)
             }
         }
     }
 
-    fn pin(core: &Arc<Core>, position: u64, end: Place) -> Self {
-        Self(Arc::new(Pinned { core: core.clone(), table: core.log.table(), position, end }))
+    fn pin(core: &Arc<Core>, layers: Arc<Layers>, position: u64, end: Place) -> Self {
+        Self(Arc::new(Pinned { core: core.clone(), table: core.log.table(), layers, position, end }))
     }
 
     /// Position of the last event that is seen; [`Position::START`] if there is none.
@@ -93,28 +103,31 @@ impl View {
     }
 
     /// The newest event of a stream; `None` if there is no such stream.
-    pub fn head(&self, stream: impl AsRef<str>) -> Option<Head> {
-        let id = self.0.key(KeyKind::Stream, stream.as_ref())?;
-        self.0.head(id)
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged where that event stands. `Io`.
+    pub fn head(&self, stream: impl AsRef<str>) -> Result<Option<Head>, Error> {
+        self.0.head(stream.as_ref())
     }
 
     /// The streams, in the order of their first events, each with its newest event.
     pub fn streams(&self) -> Streams<'_> {
-        Streams { pinned: &self.0, next: 0 }
+        Streams::new(&self.0)
     }
 
     /// How many streams there are.
-    pub fn stream_count(&self) -> u64 {
-        let keys = self.0.core.index.read();
-        if keys.through().position == self.0.position {
-            return keys.streams();
+    ///
+    /// # Errors
+    /// As [`head`](Self::head).
+    pub fn stream_count(&self) -> Result<u64, Error> {
+        if self.0.layers.through().position == self.0.position {
+            return Ok(self.0.layers.streams());
         }
-        drop(keys);
-        self.streams().count() as u64
+        self.streams().try_fold(0, |count, stream| stream.map(|_| count + 1))
     }
 
     fn key_events(&self, kind: KeyKind, name: &str) -> KeyEvents<'_> {
-        KeyEvents::new(&self.0, self.0.key(kind, name))
+        KeyEvents::new(&self.0, Key { kind, name: name.as_bytes() })
     }
 }
 
@@ -125,31 +138,40 @@ impl fmt::Debug for View {
 }
 
 impl Pinned {
-    fn key(&self, kind: KeyKind, name: &str) -> Option<KeyId> {
-        let hash = self.core.index.hash(name.as_bytes());
-        self.core.index.read().find(kind, name.as_bytes(), hash)
+    /// Looks something up as of this view.
+    #[inline]
+    pub(super) fn look<T>(&self, look: impl Fn(&Layers) -> Result<T, Damaged>) -> Result<T, Error> {
+        self.core.look(&self.layers, look)
     }
 
-    /// The number of events under a key that this view sees.
-    pub(super) fn count(&self, id: KeyId) -> u64 {
-        self.core.index.read().len_before(id, self.end)
+    pub(super) fn layers(&self) -> &Layers {
+        &self.layers
     }
 
-    fn head(&self, id: KeyId) -> Option<Head> {
-        let keys = self.core.index.read();
-        let revision = keys.len_before(id, self.end).checked_sub(1)?;
-        if revision + 1 == keys.len(id) {
-            return Some(Head::new(Revision(revision), Position(keys.last_position(id))));
+    pub(super) fn head(&self, stream: &str) -> Result<Option<Head>, Error> {
+        let key = Key { kind: KeyKind::Stream, name: stream.as_bytes() };
+        let hash = self.core.index.hash(key.name);
+        let newest = self.look(|layers| layers.newest_part(key, hash))?;
+        let Some(Numbered { first, part }) = newest else { return Ok(None) };
+        if let Part::Tail(tail, id) = &part {
+            let keys = tail.read();
+            if keys.last(*id).is_some_and(|last| last < self.end)
+                && let Some(position) = keys.last_position(*id)
+            {
+                return Ok(Some(Head::new(Revision(keys.count(*id) - 1), Position(position))));
+            }
         }
-        let place = keys.posting(id, revision)?;
-        drop(keys);
-        Some(Head::new(Revision(revision), self.core.event_at(&self.table, place).position()))
+        drop((first, part));
+        // The newest event that this view sees is an older one, or stands in a run.
+        let events = KeyEvents::new(self, key);
+        let last = events.last()?;
+        Ok(last.map(|event| Head::new(event.revision(), event.position())))
     }
 
     /// Lends the event at a place that the index gave, if it may be handed out.
     #[inline]
     pub(super) fn lend(&self, place: Place) -> Result<EventRef<'_>, Error> {
-        self.admit(self.core.event_at(&self.table, place))
+        self.admit(self.core.event_at(&self.table, place)?)
     }
 
     /// After a failed sync nothing past the synced position is handed out; nor are coded bytes taken for plain ones.
@@ -164,41 +186,18 @@ impl Pinned {
         Ok(event)
     }
 
+    /// The place of the frame that holds an event; `None` past the watermark.
+    fn frame_of(&self, position: u64) -> Result<Option<Place>, Error> {
+        let Some(mut frames) = Frames::at(self, position)? else { return Ok(None) };
+        Ok(frames.next().transpose()?.map(|frame| frame.place))
+    }
+
     /// The place of the record of an event; `None` past the watermark.
-    pub(super) fn place_of(&self, position: u64) -> Option<Place> {
-        let mut scan = super::scan::Frames::at(self, position)?;
-        let frame = scan.next()?;
-        let number = position.checked_sub(frame.commit.first_position().0)?;
-        let event = frame.commit.events().nth(usize::try_from(number).ok()?)?;
-        Some(Place(frame.place.0 + u64::from(event.offset())))
-    }
-}
-
-/// The streams of a view; see [`View::streams`].
-pub struct Streams<'v> {
-    pinned: &'v Pinned,
-    next: usize,
-}
-
-impl Iterator for Streams<'_> {
-    type Item = (String, Head);
-
-    fn next(&mut self) -> Option<(String, Head)> {
-        loop {
-            let keys = self.pinned.core.index.read();
-            let (name, id, next) = keys.stream_from(self.next)?;
-            let name = String::from_utf8_lossy(name).into_owned();
-            drop(keys);
-            self.next = next;
-            if let Some(head) = self.pinned.head(id) {
-                return Some((name, head));
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Streams<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Streams")
+    pub(super) fn place_of(&self, position: u64) -> Result<Option<Place>, Error> {
+        let Some(mut frames) = Frames::at(self, position)? else { return Ok(None) };
+        let Some(frame) = frames.next().transpose()? else { return Ok(None) };
+        let number = position.checked_sub(frame.commit.first_position().0);
+        let event = number.and_then(|number| frame.commit.events().nth(usize::try_from(number).ok()?));
+        Ok(event.map(|event| Place(frame.place.0 + u64::from(event.offset()))))
     }
 }

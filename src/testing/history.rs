@@ -265,7 +265,8 @@ impl History {
         for stream in STREAMS {
             let wanted: Vec<u64> =
                 events().filter(|(event, _)| event.stream == stream).map(|(_, n)| n).collect();
-            let head = view.head(stream).map(|head| (head.revision.0 + 1, head.position.0));
+            let head = view.head(stream).map_err(|error| format!("the head of {stream}: {error}"))?;
+            let head = head.map(|head| (head.revision.0 + 1, head.position.0));
             let expected = wanted.last().map(|last| (wanted.len() as u64, *last));
             if head != expected {
                 return Err(format!("the head of {stream} is {head:?}, and should be {expected:?}"));

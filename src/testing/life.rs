@@ -120,9 +120,18 @@ impl Life {
         }
     }
 
+    /// Opens the store. Where bytes may be damaged it is read, too: opening checks the end of the log alone.
+    fn opened(&self, options: Options) -> Result<Store, Error> {
+        let store = self.machine.open(options)?;
+        if self.run.may_damage() {
+            store.view().all().try_for_each(|event| event.map(drop))?;
+        }
+        Ok(store)
+    }
+
     /// Opens the store and compares it. `false` if it was refused, as it may be on a medium that damages.
     pub(super) fn open(&mut self) -> Result<bool, Trouble> {
-        let store = match self.machine.open(self.options()) {
+        let store = match self.opened(self.options()) {
             Ok(store) => store,
             Err(error) if self.run.may_damage() && error.is_corrupt() => {
                 self.run.was_refused();
@@ -183,7 +192,7 @@ impl Life {
         let before = files(&self.machine);
         let history = self.shared.history.lock().clone();
         let least = self.least(&history);
-        let opened = self.machine.open(Store::options().read_only());
+        let opened = self.opened(Store::options().read_only());
         let verified = self.machine.verify();
         match (&opened, &verified) {
             (Ok(store), Ok(report)) => {

@@ -24,7 +24,7 @@ impl Made {
     fn new(machine: &Machine, store: &Store) -> Self {
         let (files, whole) = (files(machine), Machine::new(9));
         files.iter().for_each(|(name, bytes)| whole.put_file(name, bytes));
-        Self { files, content: content(store), whole }
+        Self { files, content: content(store).expect("a store that nothing has damaged"), whole }
     }
 
     /// A machine with these files, of which few are others than this store's.

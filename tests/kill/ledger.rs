@@ -97,7 +97,7 @@ impl Ledger {
             assert_eq!(events.len() as u64, *count);
             let newest = events.next_back().map(|event| event.expect("an event").revision());
             assert_eq!(newest, count.checked_sub(1).map(Revision));
-            assert_eq!(view.head(name(stream)).map(|head| head.revision), newest);
+            assert_eq!(view.head(name(stream)).expect("a head").map(|head| head.revision), newest);
         }
         found
     }

@@ -239,7 +239,7 @@ impl<'c> World<'c> {
         let stats = self.store().stats().expect("stats");
         assert_eq!((stats.events, stats.last_position), (seen as u64, Position(seen as u64)));
         assert_eq!(stats.first_position, Position(u64::from(seen > 0)));
-        assert_eq!(stats.streams, view.stream_count());
+        assert_eq!(stats.streams, view.stream_count().expect("a count"));
         Counts::add(&self.counts.rollovers, stats.segments.saturating_sub(1));
         Counts::add(&self.counts.events, seen as u64);
         if verified && self.kind.mode.is_some() {

@@ -10,10 +10,9 @@ use serde_json::json;
 pub(crate) fn run(global: &Global, args: &Streams) -> Result<(), Failure> {
     let store = open::to_read(global)?;
     let view = store.view();
-    let mut streams: Vec<(String, Head)> = view
-        .streams()
-        .filter(|(name, _)| args.category.as_deref().is_none_or(|wanted| category(name) == wanted))
-        .collect();
+    let is_wanted = |name: &str| args.category.as_deref().is_none_or(|wanted| category(name) == wanted);
+    let wanted = view.streams().filter(|stream| stream.as_ref().map_or(true, |(name, _)| is_wanted(name)));
+    let mut streams: Vec<(String, Head)> = wanted.collect::<Result<_, _>>()?;
     streams.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     let mut out = Out::new();
     if global.json {

@@ -33,7 +33,7 @@ impl Known {
         stream: &str,
         id: EventIdRef<'_>,
     ) -> Result<Option<EventRef<'v>>, Failure> {
-        let Some(head) = view.head(stream) else { return Ok(None) };
+        let Some(head) = view.head(stream)? else { return Ok(None) };
         if head.revision.0 < READ_EACH_TIME_MAX {
             let mut events = view.stream(stream);
             return Ok(events.find(|event| !matches!(event, Ok(event) if event.id() != id)).transpose()?);
@@ -61,7 +61,7 @@ impl Known {
         }
         for (stream, count) in &mut next {
             // From the number of new events of a stream to the revision of the first of them.
-            *count = match view.head(stream) {
+            *count = match view.head(stream)? {
                 Some(head) if self.is_loaded(view, stream)? => fitting((head.revision.0 + 1) - *count)?,
                 _ => u64::MAX,
             };

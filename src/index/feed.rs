@@ -1,0 +1,215 @@
+//! Takes commits into a tail: first every key of the commit is found or made, then its postings are added. So whatever may fail
+//! has happened before a frame is written.
+
+use super::key::{Key, KeyKind};
+use super::layers::Layers;
+use super::run::Damaged;
+use super::tail::{FedFrame, KeyId, Keys};
+use crate::event::commit::CommitRef;
+use crate::event::names::{category_bytes, name_hash};
+use crate::log::Place;
+use foldhash::fast::FixedState;
+
+/// A stream of a commit.
+#[derive(Clone, Copy)]
+pub(crate) struct FeedStream<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) hash: u64,
+    /// Events that it has before this commit.
+    pub(crate) count: u64,
+    /// The key, where a lookup has found it in the tail.
+    pub(crate) known: Option<KeyId>,
+}
+
+/// A name of a commit that isn't a stream's: its kind in the frame, its bytes, its hash.
+pub(crate) type FeedName<'a> = (u8, &'a [u8], u64);
+
+/// An event of a commit that is fed: the offset of its record in the frame, the numbers of its stream and type.
+pub(crate) type FeedEvent = (u32, u16, u16);
+
+/// The keys of a commit, by the numbers that its frame has for them.
+#[derive(Default)]
+pub(crate) struct Resolved {
+    streams: Vec<KeyId>,
+    /// What stands behind the streams in the directory; `None` for a kind that this version doesn't index.
+    names: Vec<Option<KeyId>>,
+    /// There are names that aren't of types.
+    keyed: bool,
+}
+
+/// Finds or makes the keys of a commit.
+///
+/// # Errors
+/// A run is damaged; keys that were made until then stay, without postings.
+#[inline]
+pub(crate) fn resolve<'a>(
+    keys: &mut Keys,
+    layers: &Layers,
+    state: &FixedState,
+    streams: impl Iterator<Item = FeedStream<'a>>,
+    names: impl Iterator<Item = FeedName<'a>>,
+    out: &mut Resolved,
+) -> Result<(), Damaged> {
+    out.streams.clear();
+    out.names.clear();
+    out.keyed = false;
+    for stream in streams {
+        out.streams.push(resolve_stream(keys, layers, state, &stream)?);
+    }
+    for (kind, name, hash) in names {
+        let id = match KeyKind::of_name(kind) {
+            Some(KeyKind::Type) => Some(resolve_type(keys, layers, name, hash)?),
+            Some(kind) => Some(resolve_key(keys, layers, Key { kind, name }, hash)?),
+            None => None,
+        };
+        out.keyed |= KeyKind::of_name(kind) != Some(KeyKind::Type);
+        out.names.push(id);
+    }
+    Ok(())
+}
+
+#[inline]
+pub(crate) fn resolve_stream(
+    keys: &mut Keys,
+    layers: &Layers,
+    state: &FixedState,
+    stream: &FeedStream<'_>,
+) -> Result<KeyId, Damaged> {
+    let key = Key { kind: KeyKind::Stream, name: stream.name };
+    match stream.known.or_else(|| keys.find(key, stream.hash)) {
+        Some(id) => Ok(id),
+        None => add_stream(keys, layers, state, key, stream),
+    }
+}
+
+#[cold]
+fn add_stream(
+    keys: &mut Keys,
+    layers: &Layers,
+    state: &FixedState,
+    key: Key<'_>,
+    stream: &FeedStream<'_>,
+) -> Result<KeyId, Damaged> {
+    let category = Key { kind: KeyKind::Category, name: &key.name[..category_bytes(key.name)] };
+    let category = resolve_key(keys, layers, category, name_hash(state, category.name))?;
+    Ok(keys.add(key, stream.hash, stream.count, Some(category)))
+}
+
+#[inline]
+pub(crate) fn resolve_type(
+    keys: &mut Keys,
+    layers: &Layers,
+    name: &[u8],
+    hash: u64,
+) -> Result<KeyId, Damaged> {
+    if let Some(id) = keys.last_type(name, hash) {
+        return Ok(id);
+    }
+    let id = resolve_key(keys, layers, Key { kind: KeyKind::Type, name }, hash)?;
+    keys.set_last_type(id);
+    Ok(id)
+}
+
+fn resolve_key(keys: &mut Keys, layers: &Layers, key: Key<'_>, hash: u64) -> Result<KeyId, Damaged> {
+    match keys.find(key, hash) {
+        Some(id) => Ok(id),
+        None => {
+            let earlier = layers.count_before_tail(key, hash)?;
+            Ok(keys.add(key, hash, earlier, None))
+        }
+    }
+}
+
+impl Resolved {
+    /// Adds the postings of a frame, and notes it. `commit` is the frame, `events` its events in order.
+    #[inline]
+    pub(crate) fn post(
+        &self,
+        keys: &mut Keys,
+        frame: &FedFrame,
+        events: impl Iterator<Item = FeedEvent> + Clone,
+        commit: CommitRef<'_>,
+    ) {
+        let place = |offset: u32| Place(frame.place.0 + u64::from(offset));
+        match (&self.streams[..], &self.names[..]) {
+            // All events have the same keys: key by key.
+            ([stream], [Some(of_type)]) => {
+                for id in [*stream, keys.category(*stream), *of_type] {
+                    keys.post_all(id, events.clone().map(|(offset, ..)| place(offset)), frame.first);
+                }
+            }
+            _ => {
+                for (position, (offset, stream, of_type)) in (frame.first..).zip(events) {
+                    let stream = self.streams[usize::from(stream)];
+                    let ids = [Some(stream), Some(keys.category(stream)), self.names[usize::from(of_type)]];
+                    ids.into_iter().flatten().for_each(|id| keys.post(id, place(offset), position));
+                }
+            }
+        }
+        if self.keyed {
+            self.post_keys(keys, frame, commit);
+        }
+        keys.note(frame);
+    }
+
+    fn post_keys(&self, keys: &mut Keys, frame: &FedFrame, commit: CommitRef<'_>) {
+        for (position, event) in (frame.first..).zip(commit.events()) {
+            for number in event.key_numbers() {
+                let name = (number as usize).checked_sub(self.streams.len());
+                if let Some(id) = name.and_then(|name| self.names.get(name).copied().flatten()) {
+                    keys.post(id, Place(frame.place.0 + u64::from(event.offset())), position);
+                }
+            }
+        }
+    }
+}
+
+/// Takes a commit that was read from the log into the tail of `layers`, which is of its segment.
+///
+/// # Errors
+/// Of the outer kind: a run is damaged. Of the inner one: a stream of the commit doesn't go on where it ended.
+pub(crate) fn feed_read(
+    layers: &Layers,
+    state: &FixedState,
+    resolved: &mut Resolved,
+    commit: CommitRef<'_>,
+    place: Place,
+) -> Result<Result<(), crate::log::Fault>, Damaged> {
+    let mut tail = layers.tail().write();
+    let keys = &mut *tail;
+    let streams = commit.stream_count();
+    for number in 0..streams {
+        let (name, found) = (commit.stream_name(number), commit.first_revision(number).0);
+        let (key, hash) = (Key { kind: KeyKind::Stream, name }, name_hash(state, name));
+        let next = match keys.find(key, hash) {
+            Some(id) => keys.count(id),
+            None => layers.count_before_tail(key, hash)?,
+        };
+        if next != found {
+            let name = String::from_utf8_lossy(name);
+            let fault = crate::log::Fault::new("frame", 40, format!("revision {next} of {name}"), found);
+            return Ok(Err(fault));
+        }
+    }
+    let own = (0..streams).map(|number| {
+        let name = commit.stream_name(number);
+        let (hash, count) = (name_hash(state, name), commit.first_revision(number).0);
+        FeedStream { name, hash, count, known: None }
+    });
+    let names = (u32::from(streams)..commit.name_count()).map(|number| {
+        let (kind, name) = commit.name(number);
+        (kind, name, name_hash(state, name))
+    });
+    resolve(keys, layers, state, own, names, resolved)?;
+    let frame = FedFrame {
+        first: commit.first_position().0,
+        last: commit.last_position().0,
+        place,
+        end: Place(place.0 + u64::from(commit.length())),
+        time: commit.time(),
+        epoch: commit.epoch(),
+    };
+    let events = commit.events().map(|event| (event.offset(), event.stream_number(), event.type_number()));
+    resolved.post(keys, &frame, events, commit);
+    Ok(Ok(()))
+}

@@ -1,0 +1,198 @@
+//! The index as its layers: runs on disk, tails whose run isn't written yet, and the tail that grows. A key's postings are
+//! those of all layers, one after another. A list of layers never changes: a roll-over, a new run or a merge makes another.
+
+use super::key::{HashSeed, Key, KeyKind};
+use super::run::{Damaged, Run, Slot};
+use super::tail::{KeyId, Tail, Through};
+use crate::log::Place;
+use std::sync::Arc;
+
+/// All layers as of one moment, ascending.
+#[derive(Clone)]
+pub(crate) struct Layers {
+    pub(super) runs: Vec<Arc<Run>>,
+    /// Complete tails, behind the runs.
+    pub(super) frozen: Vec<Arc<Tail>>,
+    pub(super) tail: Arc<Tail>,
+    pub(super) seed: HashSeed,
+    /// Events that retention dropped before the first layer begin here: streams that it emptied go on counting.
+    pub(super) base: Arc<super::base::Base>,
+}
+
+/// A part of a key's postings.
+#[derive(Clone)]
+pub(crate) enum Part {
+    Run(Arc<Run>, Slot),
+    Tail(Arc<Tail>, KeyId),
+}
+
+/// A part with the number of its first posting.
+#[derive(Clone)]
+pub(crate) struct Numbered {
+    pub(crate) first: u64,
+    pub(crate) part: Part,
+}
+
+impl Part {
+    fn of_tail(tail: &Arc<Tail>, key: Key<'_>, hash: u64) -> Option<Numbered> {
+        let keys = tail.read();
+        let id = keys.find(key, hash)?;
+        keys.last(id)?;
+        Some(Numbered { first: keys.earlier(id), part: Self::Tail(tail.clone(), id) })
+    }
+
+    /// Number of postings in it.
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Run(_, slot) => slot.count.into(),
+            Self::Tail(tail, id) => {
+                let keys = tail.read();
+                keys.count(*id) - keys.earlier(*id)
+            }
+        }
+    }
+
+    /// Number of its postings before `place`.
+    pub(crate) fn before(&self, place: Place) -> Result<u64, Damaged> {
+        match self {
+            Self::Run(run, slot) => run.before(slot, place).map(u64::from),
+            Self::Tail(tail, id) => Ok(tail.read().before(*id, place)),
+        }
+    }
+
+    /// Copies places from its posting `n` on. Returns how many.
+    pub(crate) fn copy(&self, n: u64, out: &mut [Place]) -> Result<usize, Damaged> {
+        match self {
+            Self::Run(run, slot) => u32::try_from(n).map_or(Ok(0), |n| run.copy(slot, n, out)),
+            Self::Tail(tail, id) => Ok(tail.read().copy(*id, n, out)),
+        }
+    }
+}
+
+impl Layers {
+    /// The tail that grows.
+    #[inline]
+    pub(crate) fn tail(&self) -> &Arc<Tail> {
+        &self.tail
+    }
+
+    /// The complete tails.
+    pub(crate) fn frozen(&self) -> &[Arc<Tail>] {
+        &self.frozen
+    }
+
+    pub(crate) fn runs(&self) -> &[Arc<Run>] {
+        &self.runs
+    }
+
+    /// How far the index goes.
+    #[inline]
+    pub(crate) fn through(&self) -> Through {
+        self.tail.read().through()
+    }
+
+    /// Number of events under a key in all layers before the tail. `hash` is that of memory.
+    pub(crate) fn count_before_tail(&self, key: Key<'_>, hash: u64) -> Result<u64, Damaged> {
+        for tail in self.frozen.iter().rev() {
+            let keys = tail.read();
+            if let Some(id) = keys.find(key, hash) {
+                return Ok(keys.count(id));
+            }
+        }
+        count_in(&self.runs, &self.base, self.seed, key)
+    }
+
+    /// The parts of a key's postings, ascending.
+    pub(crate) fn parts(&self, key: Key<'_>, hash: u64) -> Result<Vec<Numbered>, Damaged> {
+        let mut parts = Vec::new();
+        if !self.runs.is_empty() {
+            let stable = self.seed.hash(key);
+            for run in &self.runs {
+                if let Some(slot) = run.find(key, stable)? {
+                    parts.push(Numbered { first: slot.earlier, part: Part::Run(run.clone(), slot) });
+                }
+            }
+        }
+        parts.extend(self.frozen.iter().chain([&self.tail]).filter_map(|tail| Part::of_tail(tail, key, hash)));
+        Ok(parts)
+    }
+
+    /// The newest part of a key's postings, with the number of the first of them.
+    pub(crate) fn newest_part(&self, key: Key<'_>, hash: u64) -> Result<Option<Numbered>, Damaged> {
+        let tails = [&self.tail].into_iter().chain(self.frozen.iter().rev());
+        if let Some(part) = tails.into_iter().find_map(|tail| Part::of_tail(tail, key, hash)) {
+            return Ok(Some(part));
+        }
+        if self.runs.is_empty() {
+            return Ok(None);
+        }
+        let stable = self.seed.hash(key);
+        for run in self.runs.iter().rev() {
+            if let Some(slot) = run.find(key, stable)? {
+                return Ok(Some(Numbered { first: slot.earlier, part: Part::Run(run.clone(), slot) }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Number of streams that have had an event.
+    pub(crate) fn streams(&self) -> u64 {
+        let runs: u64 = self.runs.iter().map(|run| run.new_streams()).sum();
+        let tails = self.frozen.iter().chain([&self.tail]);
+        self.base.streams() + runs + tails.map(|tail| tail.read().new_streams()).sum::<u64>()
+    }
+
+    /// The last noted frame whose first event stands at or before `position`.
+    pub(crate) fn noted_before(&self, position: u64) -> Result<Option<(u64, Place)>, Damaged> {
+        self.noted(|(first, ..)| *first <= position).map(|noted| noted.map(|(first, place, _)| (first, place)))
+    }
+
+    /// The last noted frame before which, itself among them, no commit has a time of `time` or later.
+    pub(crate) fn noted_until(&self, time: i64) -> Result<Option<(u64, Place)>, Damaged> {
+        self.noted(|(.., latest)| *latest < time).map(|noted| noted.map(|(first, place, _)| (first, place)))
+    }
+
+    fn noted(
+        &self,
+        is_before: impl Fn(&(u64, Place, i64)) -> bool,
+    ) -> Result<Option<(u64, Place, i64)>, Damaged> {
+        for tail in [&self.tail].into_iter().chain(self.frozen.iter().rev()) {
+            if let Some(noted) = tail.read().noted(&is_before) {
+                return Ok(Some(noted));
+            }
+        }
+        for run in self.runs.iter().rev() {
+            if let Some(noted) = run.noted(&is_before)? {
+                return Ok(Some(noted));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first noted frame of all.
+    pub(crate) fn first_noted(&self) -> Result<Option<(u64, Place)>, Damaged> {
+        if let Some(run) = self.runs.first() {
+            return run.noted_first();
+        }
+        let tails = self.frozen.iter().chain([&self.tail]);
+        Ok(tails.filter_map(|tail| tail.read().sparse().first().copied()).map(|(first, place, _)| (first, place)).next())
+    }
+}
+
+/// Number of events under a key in these runs and what was dropped before them.
+pub(super) fn count_in(
+    runs: &[Arc<Run>],
+    base: &super::base::Base,
+    seed: HashSeed,
+    key: Key<'_>,
+) -> Result<u64, Damaged> {
+    if !runs.is_empty() {
+        let stable = seed.hash(key);
+        for run in runs.iter().rev() {
+            if let Some(slot) = run.find(key, stable)? {
+                return Ok(slot.earlier + u64::from(slot.count));
+            }
+        }
+    }
+    Ok(if key.kind == KeyKind::Stream { base.next_revision(key.name) } else { 0 })
+}
