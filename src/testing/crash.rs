@@ -25,7 +25,10 @@ pub struct Plan {
     pub states: u64,
     /// How many hooks of a thousand of the first life are crashed at.
     pub cuts_of_thousand: u64,
-    /// Where at most so many things are unsynced, all combinations of keeping and losing them are tried at times.
+    /// At so many of a thousand crashes of a first life all combinations of keeping and losing what is unsynced are tried
+    /// (deeper down, where they would multiply, at few) ...
+    pub combinations_of_thousand: u64,
+    /// ... where at most so many things are unsynced; none if 0.
     pub undecided_max: u32,
     /// Whether calls fail.
     pub faults: bool,
@@ -50,6 +53,7 @@ impl Plan {
             seed,
             states,
             cuts_of_thousand: 100,
+            combinations_of_thousand: 15,
             undecided_max: 6,
             faults: false,
             rot: false,
@@ -255,7 +259,8 @@ impl Run {
         let seed = self.deal();
         let mut chance = Chance::new(seed);
         let limit = self.plan.undecided_max;
-        if limit > 0 && chance.happens(15) && machine.undecided() <= limit {
+        let often = if depth == 1 { self.plan.combinations_of_thousand } else { 5 };
+        if limit > 0 && chance.happens(often) && machine.undecided() <= limit {
             for (left, number) in machine.power_cuts_all().zip(0..) {
                 self.examine(left, history, Cut::Power, depth, format!("{path} / combination {number}"));
             }
