@@ -7,7 +7,7 @@ use crate::event::commit::CommitRef;
 use crate::event::layout::{self, header, kind, record, u8_at, u16_at, u32_at};
 use crate::event::metadata::{self, MetadataError};
 
-/// Up to so many names are compared one after another.
+/// Up to so many names are compared pair by pair.
 const LINEAR_NAMES: u32 = 8;
 
 /// Checks whole frames. Keeps its tables between frames, so that checking many allocates nothing.
@@ -15,6 +15,7 @@ const LINEAR_NAMES: u32 = 8;
 pub(crate) struct Checker {
     names: Vec<u32>,
     ordinals: Vec<u16>,
+    /// Numbers of names by their checksums, while names that stand twice are looked for.
     places: Vec<u32>,
     /// A seeded bug: frames of any epoch are taken.
     pub(crate) any_epoch: bool,
@@ -113,7 +114,16 @@ impl Checker {
             return None;
         }
         if count <= LINEAR_NAMES {
-            return (1..count).find(|number| (0..*number).any(|before| is_same(before, *number)));
+            // Most have a bit of their own among 256.
+            let mut bits = [0_u64; 4];
+            let differ = names.iter().all(|crc| {
+                let (word, bit) = (&mut bits[*crc as usize / 64 % 4], 1 << (crc % 64));
+                let is_new = *word & bit == 0;
+                *word |= bit;
+                is_new
+            });
+            let repeats = |number: &u32| (0..*number).any(|before| is_same(before, *number));
+            return if differ { None } else { (1..count).find(repeats) };
         }
         // Open addressing, since the checksum is the hash; each place has the number of a name and 1, or 0.
         let places = (2 * names.len()).next_power_of_two();
