@@ -7,11 +7,16 @@ use crate::event::commit::CommitRef;
 use crate::event::layout::{self, header, kind, record, u8_at, u16_at, u32_at};
 use crate::event::metadata::{self, MetadataError};
 
+/// Up to so many names are compared pair by pair.
+const LINEAR_NAMES: u32 = 8;
+
 /// Checks whole frames. Keeps its tables between frames, so that checking many allocates nothing.
 #[derive(Default)]
 pub(crate) struct Checker {
     names: Vec<u32>,
     ordinals: Vec<u16>,
+    /// Numbers of names by their checksums, while names that stand twice are looked for.
+    places: Vec<u32>,
     /// A seeded bug: frames of any epoch are taken.
     pub(crate) any_epoch: bool,
     /// A seeded bug: checksums aren't compared.
@@ -86,7 +91,60 @@ impl Checker {
             self.names.push(layout::name_crc(bytes));
             start = end;
         }
+        if let Some(number) = self.repeated_name(commit) {
+            let at = commit.directory_start() + 4 * number as usize;
+            return Err(Fault::new(
+                "frame",
+                at,
+                "a name that doesn't stand twice",
+                format_args!("name {number}"),
+            ));
+        }
         Ok(base + start)
+    }
+
+    /// A name that stands before, with the same kind and bytes. Only names with the same checksum are compared.
+    fn repeated_name(&mut self, commit: CommitRef<'_>) -> Option<u32> {
+        let names = &self.names;
+        let is_same =
+            |a: u32, b: u32| names[a as usize] == names[b as usize] && commit.name(a) == commit.name(b);
+        let count = names.len() as u32;
+        // A frame with one event of one stream and nothing more: a stream and a type.
+        if count <= 2 {
+            return None;
+        }
+        if count <= LINEAR_NAMES {
+            // Most have a bit of their own among 256.
+            let mut bits = [0_u64; 4];
+            let differ = names.iter().all(|crc| {
+                let (word, bit) = (&mut bits[*crc as usize / 64 % 4], 1 << (crc % 64));
+                let is_new = *word & bit == 0;
+                *word |= bit;
+                is_new
+            });
+            let repeats = |number: &u32| (0..*number).any(|before| is_same(before, *number));
+            return if differ { None } else { (1..count).find(repeats) };
+        }
+        // Open addressing, since the checksum is the hash; each place has the number of a name and 1, or 0.
+        let places = (2 * names.len()).next_power_of_two();
+        self.places.clear();
+        self.places.resize(places, 0);
+        let mut steps = 4 * names.len();
+        for number in 0..count {
+            let mut place = names[number as usize] as usize % places;
+            while self.places[place] != 0 {
+                if is_same(self.places[place] - 1, number) {
+                    return Some(number);
+                }
+                if steps == 0 {
+                    return repeated_by_order(commit, count);
+                }
+                steps -= 1;
+                place = (place + 1) % places;
+            }
+            self.places[place] = number + 1;
+        }
+        None
     }
 
     /// Every event record. Returns where the last one ends.
@@ -182,6 +240,14 @@ impl Checker {
         }
         check_parts(bytes, at)
     }
+}
+
+/// As [`Checker::repeated_name`], for names that were made to have like checksums: sorts them.
+#[cold]
+fn repeated_by_order(commit: CommitRef<'_>, count: u32) -> Option<u32> {
+    let mut numbers: Vec<u32> = (0..count).collect();
+    numbers.sort_by_key(|number| commit.name(*number));
+    numbers.windows(2).find(|pair| commit.name(pair[0]) == commit.name(pair[1])).map(|pair| pair[1])
 }
 
 fn check_name(of_kind: u8, bytes: &[u8], is_stream: bool, at: usize) -> Result<(), Fault> {
@@ -291,3 +357,6 @@ fn check_text_id(bytes: &[u8], at: usize) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

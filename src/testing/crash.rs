@@ -25,7 +25,10 @@ pub struct Plan {
     pub states: u64,
     /// How many hooks of a thousand of the first life are crashed at.
     pub cuts_of_thousand: u64,
-    /// Where at most so many things are unsynced, all combinations of keeping and losing them are tried at times.
+    /// At so many of a thousand crashes of a first life all combinations of keeping and losing what is unsynced are tried
+    /// (deeper down, where they would multiply, at few) ...
+    pub combinations_of_thousand: u64,
+    /// ... where at most so many things are unsynced; none if 0.
     pub undecided_max: u32,
     /// Whether calls fail.
     pub faults: bool,
@@ -50,6 +53,7 @@ impl Plan {
             seed,
             states,
             cuts_of_thousand: 100,
+            combinations_of_thousand: 15,
             undecided_max: 6,
             faults: false,
             rot: false,
@@ -74,6 +78,8 @@ pub struct Summary {
     pub states_by_depth: [u64; DEPTH_MAX as usize],
     /// Of these, killed processes instead of power cuts.
     pub kills: u64,
+    /// Of these, power cuts that are one of all combinations of keeping and losing what was unsynced.
+    pub combinations: u64,
     /// Stores that opening refused as corrupt, which only a medium without power-safe overwrite may bring about.
     pub refused: u64,
     /// Openings that cut a torn tail.
@@ -136,6 +142,7 @@ pub(super) struct Run {
     failure: Mutex<Option<String>>,
     depths: [AtomicU64; DEPTH_MAX as usize],
     kills: AtomicU64,
+    combinations: AtomicU64,
     refused: AtomicU64,
     tails: AtomicU64,
     commits: AtomicU64,
@@ -176,6 +183,7 @@ impl Run {
             failure: Mutex::new(None),
             depths: Default::default(),
             kills: AtomicU64::new(0),
+            combinations: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             tails: AtomicU64::new(0),
             commits: AtomicU64::new(0),
@@ -194,6 +202,7 @@ impl Run {
             *sum += count.load(Ordering::Relaxed);
         }
         sum.kills += self.kills.load(Ordering::Relaxed);
+        sum.combinations += self.combinations.load(Ordering::Relaxed);
         sum.refused += self.refused.load(Ordering::Relaxed);
         sum.tails += self.tails.load(Ordering::Relaxed);
         sum.commits += self.commits.load(Ordering::Relaxed);
@@ -255,8 +264,10 @@ impl Run {
         let seed = self.deal();
         let mut chance = Chance::new(seed);
         let limit = self.plan.undecided_max;
-        if limit > 0 && chance.happens(15) && machine.undecided() <= limit {
+        let often = if depth == 1 { self.plan.combinations_of_thousand } else { 5 };
+        if limit > 0 && chance.happens(often) && machine.undecided() <= limit {
             for (left, number) in machine.power_cuts_all().zip(0..) {
+                self.combinations.fetch_add(1, Ordering::Relaxed);
                 self.examine(left, history, Cut::Power, depth, format!("{path} / combination {number}"));
             }
         } else if chance.happens(if self.plan.rot { 900 } else { 150 }) {

@@ -74,6 +74,8 @@ pub(super) struct History {
     /// Commits that failed, each of which may be there all the same, in the place of the next one.
     doubtful: Vec<Arc<Commit>>,
     rotten: bool,
+    /// A repair has begun on this store, or on one that it goes back to.
+    repaired: bool,
     heads: BTreeMap<&'static str, u64>,
     made: u64,
 }
@@ -188,6 +190,18 @@ impl History {
     /// Something was damaged behind the back of the store. Until it is opened, the mark alone tells that from a torn tail.
     pub(super) fn rot(&mut self) {
         self.rotten = true;
+    }
+
+    /// A repair begins, which keeps what it can.
+    pub(super) fn repair(&mut self) {
+        self.lose_power(true);
+        self.repaired = true;
+    }
+
+    /// Whether the watermark file may be as a crash during its creation left it: until the first event, and after a
+    /// repair, which may have moved the one that was there away.
+    pub(super) fn may_lack_watermark(&self, events: u64) -> bool {
+        events == 0 || self.repaired
     }
 
     /// Only what was promised is certain any more, and on a medium that damages what was synced not even that.

@@ -203,9 +203,8 @@ impl Life {
                         format!("read-only: {} commits of {least} that were promised", found.count).into()
                     );
                 }
-                // Until the first event the watermark file may be as a crash during its creation left it.
-                let unfinished =
-                    events == 0 && report.problems.iter().all(|problem| problem.what == "watermark file");
+                let unfinished = history.may_lack_watermark(events)
+                    && report.problems.iter().all(|problem| problem.what == "watermark file");
                 if !(report.is_clean() || unfinished) || report.events != events {
                     return Err(
                         format!("verify says {report:?}, a read-only open sees {events} events").into()
@@ -231,7 +230,7 @@ impl Life {
     /// A store that was refused is repaired, and then holds nothing that was not written.
     fn mend(&mut self) -> Step {
         let Ok(plan) = self.machine.repair() else { return Ok(()) };
-        self.shared.history.lock().lose_power(true);
+        self.shared.history.lock().repair();
         plan.apply().map_err(|error| Trouble::failed("repairing", error))?;
         if self.open()? { Ok(()) } else { Err(format!("refused again after {plan:?}").into()) }
     }

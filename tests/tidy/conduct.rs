@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 pub(crate) const UNSAFE_FILES: &[(&str, &str)] = &[
     ("benches/common/floor.rs", "the base case writes into a mapping of its own"),
     ("benches/common/scan.rs", "the base case reads a mapping of its own, and allocations are counted"),
+    ("benches/peers/src/peers/lmdb.rs", "opening LMDB, which trusts that nobody else changes its file"),
     ("src/medium/lock.rs", "locks on open file descriptions"),
     ("src/medium/mapping.rs", "mapping, syncing and unmapping files and memory"),
     ("src/medium/region.rs", "lends bytes that are never written again"),

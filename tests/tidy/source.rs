@@ -9,6 +9,7 @@ const SKIPPED: &[&str] = &[
     ".git",
     "target",
     "orchestrix-demo",
+    "benches/peers/target",
     "examples/data",
     "fuzz/artifacts",
     "fuzz/corpus",
