@@ -24,6 +24,8 @@
 //!
 //! - [`Store`]: open, append, read, close. [`Options`] for everything that has a default.
 //! - [`NewEvent`] is what is written, [`EventRef`] what is lent when it is read, [`RecordedEvent`] the owned copy.
+//! - [`Event`]: derive it for an enum, whose variants are then events under names that stay; [`NewEvent::of`] and
+//!   [`EventRef::decode`] are the way there and back.
 //! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.
 //! - [`Error`] is opaque; its predicates and accessors tell what happened.
