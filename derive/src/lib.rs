@@ -52,6 +52,8 @@ mod tests;
 ///   a variant with one unnamed field, what that field is as JSON. Several unnamed fields don't compile, since in
 ///   history they would have no names.
 ///
+/// JSON has no number that is infinite or none (NaN): such a float is stored as `null`, and only an `Option` reads that.
+///
 /// The fields' types implement `serde::Serialize` and `serde::Deserialize`; the enum needs neither.
 ///
 /// # Attributes of serde

@@ -156,6 +156,24 @@ fn an_envelope_is_written_with_the_type_that_its_data_has() {
     assert_eq!(RecordedEvent::try_from(&typed).unwrap(), explicit, "version 1 may be written out");
 }
 
+#[test]
+fn floats_that_json_does_not_have() {
+    #[derive(Event, Debug, PartialEq)]
+    #[event("measured")]
+    struct Measured {
+        celsius: f64,
+        limit: Option<f64>,
+    }
+    assert_golden(
+        Measured { celsius: -0.1, limit: None },
+        ("measured", None, r#"{"celsius":-0.1,"limit":null}"#),
+    );
+    let none = Measured { celsius: f64::NAN, limit: Some(f64::INFINITY) };
+    assert_eq!(written(&none).2, r#"{"celsius":null,"limit":null}"#);
+    let error = recorded(&NewEvent::of(&none).unwrap()).as_ref().decode::<Measured>().unwrap_err();
+    assert!(error.to_string().contains("invalid type: null, expected f64"), "{error}");
+}
+
 /// Where the type is defined changes nothing: names resolve in a function too, and in spite of others that are hidden.
 #[test]
 fn a_type_within_a_function() {
