@@ -1,10 +1,13 @@
 //! The one error: opaque, its facts by accessor. A message says what, where, expected and found.
 
+mod undecoded;
+
 use crate::{Expected, Position, Revision};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+pub use undecoded::{Undecoded, UndecodedReason};
 
 /// Any error, of the user's code too.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -25,7 +28,7 @@ pub enum ErrorKind {
     Locked,
     /// What was asked for has been removed by retention.
     Truncated,
-    /// The file or value is of a later version than this program knows.
+    /// The file or value is of a later version than this program knows, or an event of a type that it doesn't.
     Unsupported,
     /// A bound of [`limits`](crate::limits) was reached.
     Limit,
@@ -114,6 +117,7 @@ enum Repr {
     Poisoned { cause: Error },
     NotAStore { dir: PathBuf, why: String },
     Invalid { what: String },
+    Undecoded(Undecoded),
     Other { what: String, source: Option<BoxError> },
 }
 
@@ -132,6 +136,7 @@ impl Error {
             Repr::Closed => ErrorKind::Closed,
             Repr::Poisoned { .. } => ErrorKind::Poisoned,
             Repr::NotAStore { .. } | Repr::Invalid { .. } => ErrorKind::Invalid,
+            Repr::Undecoded(undecoded) => undecoded.kind(),
             Repr::Other { .. } => ErrorKind::Other,
         }
     }
@@ -148,6 +153,14 @@ impl Error {
     pub fn corruption(&self) -> Option<&Corruption> {
         match &*self.0 {
             Repr::Corrupt(corruption) => Some(corruption),
+            _ => None,
+        }
+    }
+
+    /// Which event could not be decoded, and why.
+    pub fn undecoded(&self) -> Option<&Undecoded> {
+        match &*self.0 {
+            Repr::Undecoded(undecoded) => Some(undecoded),
             _ => None,
         }
     }
@@ -188,7 +201,7 @@ impl Error {
     pub fn is_truncated(&self) -> bool {
         self.kind() == ErrorKind::Truncated
     }
-    /// A later version wrote this.
+    /// A later version wrote this, or it is an event of a type that isn't known.
     pub fn is_unsupported(&self) -> bool {
         self.kind() == ErrorKind::Unsupported
     }
@@ -259,6 +272,10 @@ impl Error {
         Repr::Truncated { asked, first }.into()
     }
 
+    pub(crate) fn not_decoded(undecoded: Undecoded) -> Self {
+        Repr::Undecoded(undecoded).into()
+    }
+
     pub(crate) fn corrupt(corruption: Corruption) -> Self {
         Repr::Corrupt(corruption).into()
     }
@@ -320,6 +337,7 @@ impl fmt::Display for Error {
             }
             Repr::NotAStore { dir, why } => write!(f, "{} is not a store: {why}", dir.display()),
             Repr::Invalid { what } => f.write_str(what),
+            Repr::Undecoded(undecoded) => undecoded.fmt(f),
             Repr::Other { what, source } => match source {
                 Some(source) if what.is_empty() => source.fmt(f),
                 Some(source) => write!(f, "{what}: {source}"),
@@ -334,6 +352,7 @@ impl std::error::Error for Error {
         match &*self.0 {
             Repr::DiskFull { source, .. } | Repr::Io { source, .. } => Some(source),
             Repr::Poisoned { cause } => Some(cause),
+            Repr::Undecoded(undecoded) => undecoded.source(),
             Repr::Other { source: Some(source), .. } => Some(&**source),
             _ => None,
         }

@@ -24,6 +24,8 @@
 //!
 //! - [`Store`]: open, append, read, close. [`Options`] for everything that has a default.
 //! - [`NewEvent`] is what is written, [`EventRef`] what is lent when it is read, [`RecordedEvent`] the owned copy.
+//! - [`Event`]: derive it for an enum, whose variants are then events under names that stay; [`NewEvent::of`] and
+//!   [`EventRef::decode`] are the way there and back.
 //! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.
 //! - [`Error`] is opaque; its predicates and accessors tell what happened.
@@ -35,6 +37,10 @@
 compile_error!(
     "orchestrix needs Linux on a 64-bit, little-endian machine: it maps files and stores them as they are"
 );
+
+// So that `#[derive(Event)]` works in here too: what it writes names the crate.
+#[cfg(feature = "derive")]
+extern crate self as orchestrix;
 
 mod error;
 mod expected;
@@ -53,16 +59,21 @@ mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind};
+pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind, Undecoded, UndecodedReason};
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use event::derived as __private;
 pub use event::{
-    BINCODE_BYTES_MAX, Bincode, Codec, CodecError, EventId, EventIdRef, EventRef, ExtensionValue, Metadata,
-    NewEvent, OwnedMetadata, Recorded, RecordedEvent,
+    BINCODE_BYTES_MAX, Bincode, Codec, CodecError, Event, EventId, EventIdRef, EventRef, EventType,
+    ExtensionValue, Metadata, NewEvent, OwnedMetadata, Recorded, RecordedEvent,
 };
 #[cfg(feature = "json")]
 pub use event::{Json, cloudevents};
 pub use expected::{Durability, Expected};
 pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
+#[cfg(feature = "derive")]
+pub use orchestrix_derive::Event;
 pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
@@ -76,7 +87,7 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use crate::Expected::{self, Any, Exact, NoStream, StreamExists};
     #[doc(no_inline)]
-    pub use crate::{BoxError, EventRef, NewEvent, Position, Recorded, Revision, Store};
+    pub use crate::{BoxError, Event, EventRef, NewEvent, Position, Recorded, Revision, Store};
 }
 
 #[cfg(doctest)]

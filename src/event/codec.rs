@@ -104,7 +104,11 @@ pub struct CodecError {
 }
 
 #[cold]
-fn failed<T: ?Sized>(act: &'static str, format: &'static str, cause: impl Into<BoxError>) -> Error {
+pub(super) fn failed<T: ?Sized>(
+    act: &'static str,
+    format: &'static str,
+    cause: impl Into<BoxError>,
+) -> Error {
     Error::other(CodecError { act, format, type_name: std::any::type_name::<T>(), cause: cause.into() })
 }
 

@@ -8,6 +8,8 @@ pub mod cloudevents;
 mod codec;
 pub(crate) mod commit;
 mod content;
+#[cfg(feature = "derive")]
+pub mod derived;
 mod details;
 mod event_ref;
 mod extension;
@@ -21,6 +23,7 @@ mod new;
 mod record;
 mod recorded;
 mod refuse;
+mod schema;
 pub(crate) mod single;
 mod typed;
 
@@ -33,6 +36,7 @@ pub use id::{EventId, EventIdRef};
 pub use metadata::Metadata;
 pub use new::NewEvent;
 pub use recorded::RecordedEvent;
+pub use schema::{Event, EventType};
 pub use typed::{OwnedMetadata, Recorded};
 #[cfg(test)]
 mod body_tests;

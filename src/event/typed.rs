@@ -1,7 +1,7 @@
 //! A recorded event whose data has a type of the user's.
 
 use super::details::Text;
-use super::{Codec, EventId, EventRef, ExtensionValue, NewEvent, RecordedEvent};
+use super::{Codec, Event, EventId, EventRef, EventType, ExtensionValue, NewEvent, RecordedEvent};
 use crate::{Error, Position, Revision};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -74,6 +74,13 @@ impl<T> Recorded<T> {
         }
     }
 
+    pub(super) fn of(event: EventRef<'_>) -> Result<Self, Error>
+    where
+        T: Event,
+    {
+        Ok(Self::with_data(event, T::decode(event)?))
+    }
+
     /// The event with its data decoded.
     ///
     /// # Errors
@@ -95,15 +102,20 @@ impl<T> Recorded<T> {
     {
         let mut data = Vec::new();
         codec.encode(&self.data, &mut data)?;
-        self.untyped(data.into())
+        self.untyped(&self.event_type, data.into(), |event| event)
     }
 
-    fn untyped(&self, data: Cow<'_, [u8]>) -> Result<RecordedEvent, Error> {
-        let mut event = NewEvent::raw(self.event_type.as_str(), data).id(&self.id);
+    fn untyped<'a>(
+        &'a self,
+        event_type: &'a str,
+        data: Cow<'a, [u8]>,
+        last: impl FnOnce(NewEvent<'a>) -> NewEvent<'a>,
+    ) -> Result<RecordedEvent, Error> {
+        let mut event = NewEvent::with_id(&self.id, event_type, data);
         if self.time != self.commit_time {
             event = event.time(self.time);
         }
-        let event = self.metadata.apply(event);
+        let event = last(self.metadata.apply(event));
         RecordedEvent::try_new(&self.stream, self.revision, self.position, self.commit_time, &event)
     }
 }
@@ -120,12 +132,32 @@ impl From<&RecordedEvent> for Recorded<Vec<u8>> {
     }
 }
 
+impl<E: Event> TryFrom<&Recorded<E>> for RecordedEvent {
+    type Error = Error;
+
+    /// The untyped event again, its data encoded anew, with the type and schema version that the data has now. Fails if it
+    /// can't be encoded or stands for an unknown type, or a field was changed to something that may not be written.
+    fn try_from(event: &Recorded<E>) -> Result<Self, Error> {
+        let new = NewEvent::of(&event.data)?;
+        let version = event.data.event_type().map(EventType::version);
+        // What was stored without a version, or with version 1 written out, stays so.
+        let is_kept = event.metadata.schema_version.unwrap_or(1) == version.unwrap_or(1);
+        event.untyped(new.event_type(), new.data().into(), |untyped| {
+            let untyped = untyped.content_type(E::CONTENT_TYPE);
+            match version {
+                Some(version) if !is_kept => untyped.schema_version(version),
+                _ => untyped,
+            }
+        })
+    }
+}
+
 impl TryFrom<&Recorded<Vec<u8>>> for RecordedEvent {
     type Error = Error;
 
     /// Fails only if a field was changed to something that may not be written.
     fn try_from(event: &Recorded<Vec<u8>>) -> Result<Self, Error> {
-        event.untyped(event.data.as_slice().into())
+        event.untyped(&event.event_type, event.data.as_slice().into(), |event| event)
     }
 }
 

@@ -130,4 +130,7 @@ fn public_types_may_be_sent_and_shared() {
     is_both::<RecordedEvent>();
     is_both::<Recorded<u8>>();
     is_both::<CodecError>();
+    is_both::<super::EventType>();
+    is_both::<crate::Undecoded>();
+    is_both::<crate::UndecodedReason>();
 }

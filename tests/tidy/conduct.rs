@@ -1,7 +1,7 @@
 //! What code may do where: unsafe, threads, clocks, random numbers, files, output, leftovers of unfinished work.
 
 use crate::imports::used_paths;
-use crate::source::{Findings, Source, is_test_path, places, words};
+use crate::source::{Findings, Source, is_in_crate, is_library, is_test_path, places, words};
 use std::collections::BTreeMap;
 
 /// Files with `unsafe`, each with the reason. Asserted both ways.
@@ -137,7 +137,7 @@ pub(crate) fn check_reserved(sources: &[Source], reserved: &[Reserved]) -> Findi
     let mut idle: Vec<Vec<&str>> = reserved.iter().map(|rule| rule.files.to_vec()).collect();
     // One a file and rule, however often it happens there.
     let mut strays = BTreeMap::new();
-    for source in sources.iter().filter(|source| source.path.starts_with("src/")) {
+    for source in sources.iter().filter(|source| is_in_crate(&source.path)) {
         for (index, call, at) in reserved_calls(source, reserved) {
             match reserved[index].files.iter().find(|file| is_within(&source.path, file)) {
                 Some(file) => idle[index].retain(|other| other != file),
@@ -172,8 +172,7 @@ pub(crate) fn check_leftovers(source: &Source) -> Findings {
     for pattern in LEFTOVERS {
         forbid(&source.code, pattern, "unfinished work");
     }
-    let is_library = source.path.starts_with("src/") && !source.path.starts_with("src/bin/");
-    for pattern in OUTPUT.iter().filter(|_| is_library && !is_test_path(&source.path)) {
+    for pattern in OUTPUT.iter().filter(|_| is_library(&source.path) && !is_test_path(&source.path)) {
         forbid(&source.live, pattern, "the library prints nothing");
     }
     forbid(&source.code, "#[ignore]", "say why: `#[ignore = \"...\"]`");
@@ -234,6 +233,8 @@ mod tests {
         assert_eq!(count("tests/a.rs", unfinished), 3);
         assert_eq!(count("src/log/a.rs", "fn f() { println!(); eprint!(\"\"); }"), 2);
         assert_eq!(count("src/log/a.rs", "/// println!()\n#[cfg(test)]\nfn f() { println!(); }"), 0);
+        assert_eq!(count("derive/src/a.rs", "fn f() { println!(); }"), 1);
+        assert_eq!(count("derive/src/tests.rs", "fn f() { println!(); }"), 0);
         assert_eq!(count("src/bin/x/main.rs", "fn f() { println!(); }"), 0);
         assert_eq!(count("tests/a.rs", "#[test]\n#[ignore]\nfn f() {}"), 1);
         assert_eq!(count("tests/a.rs", "#[test]\n#[ignore = \"an hour\"]\nfn f() {}"), 0);

@@ -78,10 +78,20 @@ pub(crate) fn sources() -> Vec<Source> {
     files(&[".rs"]).into_iter().map(|(path, text)| Source::new(path, text)).collect()
 }
 
+/// Whether the file belongs to a crate: this one, or that of its derive.
+pub(crate) fn is_in_crate(path: &str) -> bool {
+    path.starts_with("src/") || path.starts_with("derive/src/")
+}
+
+/// Whether the file belongs to the library of a crate.
+pub(crate) fn is_library(path: &str) -> bool {
+    is_in_crate(path) && !path.starts_with("src/bin/")
+}
+
 /// Whether the file holds nothing but tests.
 pub(crate) fn is_test_path(path: &str) -> bool {
-    let in_src = path.starts_with("src/");
-    path.starts_with("tests/") || in_src && (path.ends_with("tests.rs") || path.contains("/tests/"))
+    path.starts_with("tests/")
+        || is_in_crate(path) && (path.ends_with("tests.rs") || path.contains("/tests/"))
 }
 
 pub(crate) fn line_of(text: &str, byte: usize) -> usize {

@@ -6,6 +6,29 @@ use std::process;
 
 const EVENTS: u64 = 1_000;
 
+/// What the derive writes needs no dependency but the library.
+#[cfg(feature = "derive")]
+mod derived {
+    use orchestrix::prelude::*;
+
+    #[derive(Event, Debug, PartialEq)]
+    enum LampEvent {
+        #[event("lamp.lit")]
+        Lit,
+        #[event("lamp.moved", version = 2)]
+        Moved { room: String },
+    }
+
+    pub(super) fn there_and_back(store: &Store) -> Result<(), orchestrix::Error> {
+        let events = [LampEvent::Lit, LampEvent::Moved { room: "kitchen".into() }];
+        store.append("lamp-1", NoStream, NewEvent::all(&events)?).wait()?;
+        let read: Result<Vec<LampEvent>, _> =
+            store.view().stream("lamp-1").map(|event| event?.decode()).collect();
+        assert_eq!(read?, events);
+        Ok(())
+    }
+}
+
 fn main() -> Result<(), orchestrix::Error> {
     let dir = std::env::temp_dir().join(format!("orchestrix-link-{}", process::id()));
     let store = Store::open(&dir)?;
@@ -24,11 +47,13 @@ fn main() -> Result<(), orchestrix::Error> {
         read += 1;
     }
     assert_eq!(read, EVENTS);
+    #[cfg(feature = "derive")]
+    derived::there_and_back(&store)?;
     store.close().wait()?;
     drop(store);
     fs::remove_dir_all(&dir).expect("the directory that was just made");
 
-    let features = if cfg!(feature = "json") { "with the default features" } else { "without features" };
+    let features = if cfg!(feature = "derive") { "with the default features" } else { "without features" };
     println!("linked {features}: {read} events written and read back");
     Ok(())
 }
