@@ -83,38 +83,48 @@ impl<'v> KeyEvents<'v> {
         piece
     }
 
+    /// The place of the next event.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+    pub(super) fn next_place(&mut self) -> Option<Place> {
         if self.low >= self.high {
             return None;
         }
         let n = self.low;
         self.low += 1;
-        let place = match self.front.get(n) {
-            Some(place) => place,
+        match self.front.get(n) {
+            Some(place) => Some(place),
             None => {
                 self.front = self.piece(n);
-                self.front.get(n)?
+                self.front.get(n)
             }
-        };
-        Some(self.pinned.lend(place))
+        }
     }
 
+    /// The place of the next event from the end.
     #[inline]
-    pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+    pub(super) fn next_place_back(&mut self) -> Option<Place> {
         if self.low >= self.high {
             return None;
         }
         self.high -= 1;
         let n = self.high;
-        let place = match self.back.get(n) {
-            Some(place) => place,
+        match self.back.get(n) {
+            Some(place) => Some(place),
             None => {
                 self.back = self.piece((n + 1).saturating_sub(PIECE as u64));
-                self.back.get(n)?
+                self.back.get(n)
             }
-        };
-        Some(self.pinned.lend(place))
+        }
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+        self.next_place().map(|place| self.pinned.lend(place))
+    }
+
+    #[inline]
+    pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+        self.next_place_back().map(|place| self.pinned.lend(place))
     }
 }
 

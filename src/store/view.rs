@@ -62,8 +62,14 @@ impl View {
         }
     }
 
-    fn pin(core: &Arc<Core>, position: u64, end: Place) -> Self {
+    pub(super) fn pin(core: &Arc<Core>, position: u64, end: Place) -> Self {
         Self(Arc::new(Pinned { core: core.clone(), table: core.log.table(), position, end }))
+    }
+
+    /// The event at a place that this view has lent before.
+    #[inline]
+    pub(super) fn event_at(&self, place: Place) -> EventRef<'_> {
+        self.0.core.event_at(&self.0.table, place)
     }
 
     /// Position of the last event that is seen; [`Position::START`] if there is none.
@@ -111,6 +117,11 @@ impl View {
         }
         drop(keys);
         self.streams().count() as u64
+    }
+
+    /// The events of a stream, as those of any other key.
+    pub(super) fn stream_in_order(&self, name: &str) -> Events<'_> {
+        Events::keyed(self.key_events(KeyKind::Stream, name))
     }
 
     fn key_events(&self, kind: KeyKind, name: &str) -> KeyEvents<'_> {
