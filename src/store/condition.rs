@@ -17,9 +17,9 @@ pub(super) fn newest_match(
     query: &Query,
     after: Position,
 ) -> Result<Option<Position>, Error> {
-    let first = first_position(core);
-    if after != Position::START && after.0 + 1 < first.0 {
-        return Err(Error::truncated(Position(after.0 + 1), first));
+    let (next, first) = (Position(after.0.saturating_add(1)), first_position(core));
+    if after != Position::START && next < first {
+        return Err(Error::truncated(next, first));
     }
     let through = core.index.read().through();
     let view = View::pin(core, through.position, through.place);

@@ -35,7 +35,7 @@ pub(super) fn batch(view: &View, request: &ReadRequest) -> Result<Batch, Error> 
         if places.len() >= request.limit || bytes >= BATCH_BYTES_MAX {
             let position = event.position();
             return Ok(match request.backward {
-                true => Batch::pinned(view.clone(), places, through, position.0 == request.after.0 + 1),
+                true => Batch::pinned(view.clone(), places, through, request.after.0 == position.0 - 1),
                 false => Batch::pinned(view.clone(), places, position, position == through),
             });
         }
