@@ -2,7 +2,7 @@
 
 mod undecoded;
 
-use crate::{Expected, Position, Revision};
+use crate::{Expected, Position, Query, Revision};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A stream is not what the append expected.
+    /// A stream is not what the append expected, or an event matches its condition.
     Conflict,
     /// Bytes that were acknowledged are damaged or missing, or a file is not what it should be.
     Corrupt,
@@ -42,16 +42,38 @@ pub enum ErrorKind {
     Other,
 }
 
-/// A stream was not what an append expected.
+/// A stream was not what an append expected; or an event stands where its condition wanted none: then
+/// [`condition`](Conflict::condition) and [`matched`](Conflict::matched) are there, and the stream is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// The stream.
+    /// The stream; empty if it was the condition that failed.
     pub stream: String,
     /// What the append expected of it.
     pub expected: Expected,
     /// Its newest revision, `None` if there is no such stream.
     pub actual: Option<Revision>,
+    /// The condition that failed: no event after the position was to match the query.
+    pub condition: Option<(Query, Position)>,
+    /// Position of an event that matches it: the newest one, where the store knows that.
+    pub matched: Option<Position>,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stream, expected, actual, condition, matched } = self;
+        if let (Some((query, after)), Some(matched)) = (condition, matched) {
+            return write!(
+                f,
+                "conflict with a condition: expected no {query} after position {after}, found position {matched}"
+            );
+        }
+        write!(f, "conflict in stream {stream:?}: expected {expected}, found ")?;
+        match actual {
+            Some(revision) => write!(f, "revision {revision}"),
+            None => f.write_str("no stream"),
+        }
+    }
 }
 
 /// Where damage was found, and what was expected there.
@@ -173,7 +195,7 @@ impl Error {
         }
     }
 
-    /// A stream was not what the append expected; see [`Error::conflict`].
+    /// A stream was not what the append expected, or its condition failed; see [`Error::conflict`].
     pub fn is_conflict(&self) -> bool {
         self.kind() == ErrorKind::Conflict
     }
@@ -226,7 +248,21 @@ impl Error {
 
     /// For authors of stores: a conflict, with its facts.
     pub fn new_conflict(stream: impl Into<String>, expected: Expected, actual: Option<Revision>) -> Self {
-        Repr::Conflict(Conflict { stream: stream.into(), expected, actual }).into()
+        let (condition, matched) = (None, None);
+        Repr::Conflict(Conflict { stream: stream.into(), expected, actual, condition, matched }).into()
+    }
+
+    /// For authors of stores: the conflict of a condition. An event after position `after` matches `query`: the one at
+    /// `matched`, the newest if that is known.
+    pub fn new_condition_conflict(query: Query, after: Position, matched: Position) -> Self {
+        Repr::Conflict(Conflict {
+            stream: String::new(),
+            expected: Expected::Any,
+            actual: None,
+            condition: Some((query, after)),
+            matched: Some(matched),
+        })
+        .into()
     }
 
     /// For authors of stores and codecs: anything else, with its cause.
@@ -239,16 +275,18 @@ impl Error {
         Repr::Invalid { what: what.into() }.into()
     }
 
-    /// Something is of a later version or a feature that is off.
-    pub(crate) fn unsupported(what: impl Into<String>) -> Self {
+    /// For authors of stores: the store can't do this, or a later version wrote it, or a feature is off.
+    pub fn unsupported(what: impl Into<String>) -> Self {
         Repr::Unsupported { what: what.into() }.into()
     }
 
-    pub(crate) fn limit(what: impl Into<String>, limit: u64, found: u64) -> Self {
+    /// For authors of stores: there is more of something than its limit.
+    pub fn limit(what: impl Into<String>, limit: u64, found: u64) -> Self {
         Repr::Limit { what: what.into(), limit, found }.into()
     }
 
-    pub(crate) fn closed() -> Self {
+    /// For authors of stores: the store was closed.
+    pub fn closed() -> Self {
         Repr::Closed.into()
     }
 
@@ -267,8 +305,9 @@ impl Error {
         Repr::NotAStore { dir: dir.into(), why: why.into() }.into()
     }
 
-    #[expect(dead_code, reason = "retention is the first to remove anything")]
-    pub(crate) fn truncated(asked: Position, first: Position) -> Self {
+    /// For authors of stores: what stands at or after `asked` was wanted, and retention has removed what stands before
+    /// `first`.
+    pub fn truncated(asked: Position, first: Position) -> Self {
         Repr::Truncated { asked, first }.into()
     }
 
@@ -306,13 +345,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
-            Repr::Conflict(Conflict { stream, expected, actual }) => {
-                write!(f, "conflict in stream {stream:?}: expected {expected}, found ")?;
-                match actual {
-                    Some(revision) => write!(f, "revision {revision}"),
-                    None => f.write_str("no stream"),
-                }
-            }
+            Repr::Conflict(conflict) => conflict.fmt(f),
             Repr::Corrupt(corruption) => corruption.fmt(f),
             Repr::DiskFull { what, source } => write!(f, "disk full: {what}: {source}"),
             Repr::Io { what, source } => write!(f, "{what}: {source}"),

@@ -78,8 +78,9 @@ pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
-    Events, Head, Options, Receipt, RepairPlan, Stats, Store, StreamEvents, Streams, Transaction, View,
-    inspect_segment, repair, verify,
+    AnyStore, Batch, BatchIter, Capabilities, Commit, Cursor, Embedded, EventStore, Events, Head, NextBatch,
+    Options, Progress, QueryEvents, Read, ReadRequest, Receipt, RepairPlan, Snapshot, Stats, Store,
+    StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
 };
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.

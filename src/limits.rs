@@ -24,6 +24,20 @@ pub const METADATA_BYTES_MAX: usize = 65_535;
 /// Most bytes that the names (streams, types, tags, correlation ids) of one commit take together. Beyond it, `Limit`.
 pub const NAMES_BYTES_MAX: usize = (1 << 24) - 1;
 
+/// Most items of a query. Beyond it, `Limit`.
+pub const QUERY_ITEMS_MAX: usize = 256;
+/// Most names (types, tags) of one item of a query. Beyond it, `Limit`.
+pub const QUERY_NAMES_MAX: usize = 256;
+
+/// Most events that a cursor asks for at a time. A read of more takes several batches.
+pub const BATCH_EVENTS_MAX: usize = 1_024;
+/// Bytes of event records after which the embedded store ends a batch, be it long enough or not.
+pub const BATCH_BYTES_MAX: u64 = 16 << 20;
+/// Most events that one `fetch` gives. Beyond it, `Limit`; a cursor reads more.
+pub const FETCH_EVENTS_MAX: usize = 1_000_000;
+/// Most bytes of event records that one `fetch` gives, in bytes: 256 MiB. Beyond it, `Limit`; a cursor reads more.
+pub const FETCH_BYTES_MAX: u64 = 1 << 28;
+
 /// Largest event record of a store with segments of this size, in bytes: an eighth of a segment.
 pub const fn event_bytes_max(segment_bytes: u64) -> u64 {
     segment_bytes / 8

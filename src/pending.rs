@@ -62,6 +62,14 @@ impl<T, E> Pending<T, E> {
         Self(State::Future(Box::pin(future)))
     }
 
+    /// The result, if the operation is over already.
+    pub(crate) fn into_ready(self) -> Result<Result<T, E>, Self> {
+        match self.0 {
+            State::Ready(result) => Ok(result),
+            under_way => Err(Self(under_way)),
+        }
+    }
+
     /// The result, where it was known when the operation began: an append that failed, or that has nothing to wait for.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn known(&self) -> Option<&Result<T, E>> {

@@ -1,6 +1,8 @@
 //! Which events are asked for: any of several items, each of which narrows by stream or category, types, tags and
 //! correlation id. Says nothing about where events stand; see `event::matching` for what an item is compared with.
 
+use crate::error::Error;
+use crate::limits::{QUERY_ITEMS_MAX, QUERY_NAMES_MAX};
 use std::fmt;
 
 /// Which events: OR over items. An item is at most one stream or category, AND any of its types, AND all of its tags, AND
@@ -117,6 +119,22 @@ impl Query {
         &self.items
     }
 
+    /// Refuses a query that is larger than [`limits`](crate::limits) say. `Store` asks before it reads or appends with one.
+    ///
+    /// # Errors
+    /// `Limit`: too many items, or too many types and tags in one.
+    pub fn check_limits(&self) -> Result<(), Error> {
+        let within = |what: &str, limit: usize, found: usize| match found <= limit {
+            true => Ok(()),
+            false => Err(Error::limit(what, limit as u64, found as u64)),
+        };
+        within("items of a query", QUERY_ITEMS_MAX, self.items.len())?;
+        self.items.iter().try_for_each(|item| {
+            let types = item.types.as_ref().map_or(0, Vec::len);
+            within("types and tags of one item of a query", QUERY_NAMES_MAX, types + item.tags.len())
+        })
+    }
+
     /// Whether an item asks for every event.
     pub fn is_all(&self) -> bool {
         self.items.iter().any(|item| *item == QueryItem::default())
@@ -212,6 +230,19 @@ mod tests {
         assert!(!Query::types(Vec::<String>::new()).is_all());
         assert_eq!(Query::tags(Vec::<String>::new()).to_string(), "no events");
         assert_eq!(Query::all().to_string(), "events");
+    }
+
+    #[test]
+    fn what_is_beyond_a_limit_is_named() {
+        let names = |count: usize| (0..count).map(|n| format!("n{n}")).collect::<Vec<_>>();
+        let items = |count: usize| names(count).iter().map(Query::stream).fold(Query::none(), Query::or);
+        assert!(items(QUERY_ITEMS_MAX).check_limits().is_ok());
+        let error = items(QUERY_ITEMS_MAX + 1).check_limits().expect_err("too many items").to_string();
+        assert_eq!(error, "items of a query: at most 256, found 257");
+        let narrow = Query::types(names(200)).and_tags(names(56));
+        assert!(narrow.check_limits().is_ok());
+        let error = narrow.and_tags(["more"]).check_limits().expect_err("too many names").to_string();
+        assert_eq!(error, "types and tags of one item of a query: at most 256, found 257");
     }
 
     #[test]

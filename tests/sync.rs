@@ -289,7 +289,7 @@ mod auto_traits {
     fn both<T: Send + Sync>() {}
 
     #[test]
-    fn public_types_are_send_and_all_but_pending_sync() {
+    fn public_types_are_send_and_all_but_those_that_wait_are_sync() {
         both::<(o::Store, o::Options, o::View, o::Receipt, o::Head, o::Stats, o::Error)>();
         both::<(o::Events<'_>, o::StreamEvents<'_>, o::Streams<'_>, o::Transaction<'_>)>();
         both::<(o::EventRef<'_>, o::NewEvent<'_>, o::RecordedEvent, o::Recorded<String>)>();
@@ -297,6 +297,14 @@ mod auto_traits {
         both::<(o::Conflict, o::Corruption, o::ErrorKind, o::Expected, o::Durability, o::WriteMode)>();
         both::<(o::Position, o::Revision, o::RecoveryReport, o::TailCut, o::VerifyReport)>();
         both::<(o::RepairPlan, o::RepairStep, o::Bincode, o::Json, o::CodecError)>();
+        both::<(o::AnyStore, o::Embedded, Box<dyn o::EventStore>, o::Capabilities, o::Snapshot)>();
+        both::<(o::Commit<'_>, o::Write<'_>, o::Progress<'_>, o::ReadRequest, o::Query, o::QueryItem)>();
+        both::<(o::Read, o::Batch, o::BatchIter<'_>, o::QueryEvents<'_>)>();
+        fn owned<T: 'static>() {}
+        owned::<(o::Store, o::AnyStore, o::Read, o::Batch, o::Cursor, o::Query, o::Pending<o::Batch>)>();
+        send::<(o::Cursor, o::NextBatch<'_>)>();
+        <o::Cursor as NotSync<_>>::holds();
+        <o::NextBatch<'_> as NotSync<_>>::holds();
         send::<o::Pending<o::Receipt>>();
         send::<o::Pending<()>>();
         <o::Pending<o::Receipt> as NotSync<_>>::holds();

@@ -59,11 +59,14 @@ impl Segment {
     /// `Corrupt`, with its place. `Unsupported`: a later version wrote it.
     #[inline]
     pub(crate) fn frame(&self, offset: u64) -> Result<CommitRef<'_>, Error> {
-        if self.is_checked(offset) {
-            let length = u32_at(self.region.bytes(offset, offset + HEADER_BYTES), 0);
-            return Ok(CommitRef::new(self.region.bytes(offset, offset + u64::from(length))));
-        }
-        self.check_frame(offset)
+        if self.is_checked(offset) { Ok(self.checked_frame(offset)) } else { self.check_frame(offset) }
+    }
+
+    /// The published frame at `offset`, which was checked.
+    #[inline]
+    pub(crate) fn checked_frame(&self, offset: u64) -> CommitRef<'_> {
+        let length = u32_at(self.region.bytes(offset, offset + HEADER_BYTES), 0);
+        CommitRef::new(self.region.bytes(offset, offset + u64::from(length)))
     }
 
     /// The published frame that the record at `offset` is in, checked.

@@ -226,6 +226,7 @@ impl WriteSide {
         // The first failure is the one that counts.
         let _ = self.sync.failure.set(error.clone());
         self.watermark.poisoned();
+        self.sync.changed.notify(usize::MAX);
         Error::poisoned(error)
     }
 

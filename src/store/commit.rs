@@ -1,14 +1,16 @@
 //! One commit: encoded outside of the writer's lock; checked, written, indexed and published under it.
 
+use super::condition;
 use super::core::Core;
 use super::receipt::{Name, Receipt};
 use super::repeat;
+use super::request::{Commit, Write};
 use crate::error::Error;
 use crate::event::NewEvent;
 use crate::event::body::{BodyEncoder, WriteRef};
 use crate::event::commit::CommitRef;
 use crate::event::single::SingleEncoder;
-use crate::expected::{Durability, Expected};
+use crate::expected::Durability;
 use crate::index::{
     Damaged, FedFrame, FeedEvent, FeedStream, Key, KeyId, KeyKind, Keys, Layers, Resolved, resolve, resolve_stream,
     resolve_type,
@@ -17,14 +19,7 @@ use crate::log::{Place, WriteSide, Writer, Written};
 use crate::pending::Pending;
 use crate::{Position, Revision};
 use std::cell::RefCell;
-
-/// Events for one stream, and what must be true of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Write<'a> {
-    pub(crate) stream: &'a str,
-    pub(crate) expected: Expected,
-    pub(crate) events: &'a [NewEvent<'a>],
-}
+use std::sync::Arc;
 
 /// What a thread keeps between its commits, so that one allocates nothing.
 struct Scratch {
@@ -64,13 +59,14 @@ enum Short {
 }
 
 /// Commits at once; the `Ok` of what is returned waits for the durability.
-pub(crate) fn commit(core: &Core, writes: &[Write<'_>], durability: Durability) -> Pending<Receipt> {
+pub(crate) fn commit(core: &Arc<Core>, commit: &Commit<'_>) -> Pending<Receipt> {
+    let Commit { writes, durability, .. } = *commit;
     let side = match core.log.write_side() {
         Ok(side) => side,
         Err(error) => return Pending::ready(Err(error)),
     };
     let one = match writes {
-        [Write { events: [event], .. }] if SingleEncoder::takes(event) => {
+        [Write { events: [event], .. }] if commit.fail_if_any.is_none() && SingleEncoder::takes(event) => {
             with_scratch(core, |scratch| commit_single(core, side, &mut scratch.single, &writes[0], event))
         }
         _ => Short::Unmet,
@@ -89,7 +85,7 @@ pub(crate) fn commit(core: &Core, writes: &[Write<'_>], durability: Durability) 
             Pending::ready(Ok(Receipt::of_one(writes[0].stream, position, revision)))
         }
         Short::Failed(error) => Pending::ready(Err(error)),
-        Short::Unmet => match with_scratch(core, |scratch| commit_with(core, side, scratch, writes)) {
+        Short::Unmet => match with_scratch(core, |scratch| commit_with(core, side, scratch, commit)) {
             Ok(done) if durability == Durability::Power && side.sync.synced() < done.target => {
                 side.sync.ask();
                 Pending::working(side.clone(), done.target, done.receipt)
@@ -255,11 +251,12 @@ fn fed_frame(side: &WriteSide, writer: &Writer, written: &Written, time: i64) ->
 }
 
 fn commit_with(
-    core: &Core,
+    core: &Arc<Core>,
     side: &WriteSide,
     scratch: &mut Scratch,
-    writes: &[Write<'_>],
+    commit: &Commit<'_>,
 ) -> Result<Done, Error> {
+    let writes = commit.writes;
     let Scratch { body, streams, resolved, .. } = scratch;
     encode(body, writes, core.log.geometry.segment_bytes())?;
     let time = core.log.medium.time.now();
@@ -278,6 +275,11 @@ fn commit_with(
             Some((receipt, target)) => Ok(Done { receipt, target }),
             None => Err(streams.conflict(body, writes, unmet)),
         };
+    }
+    if let Some((query, after)) = commit.fail_if_any
+        && let Some(matched) = condition::newest_match(core, query, after)?
+    {
+        return Err(Error::new_condition_conflict(query.clone(), after, matched));
     }
     loop {
         match streams.resolve(core, body, resolved) {
@@ -374,7 +376,7 @@ impl Streams {
             (Name::new(name), Revision(first + u64::from(stream.events) - 1))
         });
         let first = streams.next().expect("a commit has a stream");
-        Receipt::new(Position(last), false, first, streams.collect())
+        Receipt::of_streams(Position(last), false, first, streams.collect())
     }
 }
 

@@ -1,42 +1,28 @@
-//! The handle that users hold.
+//! The embedded back end, and what a store can do only on it.
 
+use super::batch::Batch;
 use super::closing::Closing;
-use super::commit::{self, Write};
+use super::commit;
+use super::contract::{Capabilities, EventStore};
 use super::core::Core;
+use super::handle::Store;
 use super::options::Options;
+use super::reading;
 use super::receipt::{Head, Receipt};
+use super::request::{Commit, ReadRequest};
 use super::stats::Stats;
-use super::transaction::Transaction;
 use super::view::View;
+use crate::Position;
 use crate::error::Error;
-use crate::event::NewEvent;
-use crate::expected::{Durability, Expected};
+use crate::expected::Durability;
 use crate::log::RecoveryReport;
 use crate::pending::Pending;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// An embedded event store: a cheap clone of one handle, for any number of threads and tasks.
-///
-/// ```
-/// use orchestrix::prelude::*;
-/// # let dir = tempfile::tempdir()?;
-/// let store = Store::open(dir.path())?;
-/// let receipt = store.append("account-7", NoStream, NewEvent::raw("opened", b"{}")).wait()?;
-/// assert_eq!(receipt.revision(), Revision(0));
-/// for event in store.view().stream("account-7") {
-///     println!("{}", event?.event_type());
-/// }
-/// store.close().wait()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// Dropping the last clone closes the store too, but can't tell what went wrong; [`close`](Store::close) does.
-#[derive(Clone)]
-pub struct Store(Arc<Embedded>);
-
-struct Embedded {
+/// The embedded back end: an event log in a directory, or in memory. Users hold it as a [`Store`].
+pub struct Embedded {
     core: Arc<Core>,
     report: RecoveryReport,
     durability: Durability,
@@ -44,6 +30,44 @@ struct Embedded {
     closing: OnceLock<Arc<Closing>>,
 }
 
+impl Embedded {
+    pub(super) fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+}
+
+impl EventStore for Embedded {
+    #[inline]
+    fn commit(&self, commit: Commit<'_>) -> Pending<Receipt> {
+        if commit.progress.is_some() {
+            return Pending::ready(Err(Error::unsupported("the progress of a consumer in a commit")));
+        }
+        commit::commit(&self.core, &commit)
+    }
+
+    fn read(&self, request: &ReadRequest) -> Pending<Batch> {
+        Pending::ready(reading::batch(&View::committed(&self.core), request))
+    }
+
+    fn head(&self, stream: &str) -> Pending<Option<Head>> {
+        Pending::ready(View::committed(&self.core).head(stream))
+    }
+
+    fn beyond(&self, position: Position) -> Pending<Position> {
+        reading::beyond(&self.core, position)
+    }
+
+    #[inline]
+    fn default_durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_contiguous_positions().with_multi_stream().with_query_conditions()
+    }
+}
+
+/// What only the embedded store can do.
 impl Store {
     pub(super) fn new(
         core: Arc<Core>,
@@ -52,7 +76,7 @@ impl Store {
         dir: Option<&Path>,
     ) -> Self {
         let dir = dir.map(Path::to_path_buf);
-        Self(Arc::new(Embedded { core, report, durability, dir, closing: OnceLock::new() }))
+        Self::with(Embedded { core, report, durability, dir, closing: OnceLock::new() })
     }
 
     /// Opens the store in `dir` with default options; a missing or empty directory becomes a new one.
@@ -76,47 +100,14 @@ impl Store {
         Self::options().in_memory().expect("memory for a store")
     }
 
-    /// Appends one event or several to a stream, if the stream is what is expected. The commit happens at this call; the
-    /// `Ok` that waiting gives means what the store's [`Durability`] promises.
-    ///
-    /// The same events with the same ids again are a success with the first receipt, where the expectation is `NoStream`
-    /// or `Exact`; for `Any` and `StreamExists` they are appended again.
-    ///
-    /// # Errors
-    /// `Conflict`: the stream is otherwise; nothing was appended. `Invalid`, `Limit`: a name, an event or their number
-    /// is out of bounds. `DiskFull`: no room; works again once there is. `Poisoned`, `Closed`, `Io`.
-    pub fn append<'e>(
-        &self,
-        stream: impl AsRef<str>,
-        expected: impl Into<Expected>,
-        events: impl AsRef<[NewEvent<'e>]>,
-    ) -> Pending<Receipt> {
-        let write = Write { stream: stream.as_ref(), expected: expected.into(), events: events.as_ref() };
-        self.commit(&[write], self.0.durability)
-    }
-
-    /// Begins a commit over several streams.
-    pub fn transaction(&self) -> Transaction<'_> {
-        Transaction::new(self, self.0.durability)
-    }
-
-    pub(super) fn commit(&self, writes: &[Write<'_>], durability: Durability) -> Pending<Receipt> {
-        commit::commit(&self.0.core, writes, durability)
-    }
-
-    /// The newest event of a stream; `None` if there is no such stream.
-    pub fn head(&self, stream: impl AsRef<str>) -> Pending<Option<Head>> {
-        Pending::ready(self.view().head(stream))
-    }
-
     /// Everything that is committed now, to be read without copying. After a failed sync: what is synced.
     pub fn view(&self) -> View {
-        View::committed(&self.0.core)
+        View::committed(&self.backend().core)
     }
 
     /// What survives power loss now: for who acts on the world outside.
     pub fn view_synced(&self) -> View {
-        View::synced(&self.0.core)
+        View::synced(&self.backend().core)
     }
 
     /// Waits until everything that is committed now survives power loss.
@@ -124,7 +115,7 @@ impl Store {
     /// # Errors
     /// `Poisoned`: a sync failed. `Invalid`: the store is read-only.
     pub fn sync(&self) -> Pending<()> {
-        match self.0.core.log.write_side() {
+        match self.backend().core.log.write_side() {
             Err(error) => Pending::ready(Err(error)),
             Ok(side) => Pending::working(side.clone(), side.committed_position(), ()),
         }
@@ -135,17 +126,17 @@ impl Store {
     /// # Errors
     /// `Io`: the directory can't be read.
     pub fn stats(&self) -> Result<Stats, Error> {
-        Stats::of(&self.0.core)
+        Stats::of(&self.backend().core)
     }
 
     /// What opening found.
     pub fn recovery(&self) -> &RecoveryReport {
-        &self.0.report
+        &self.backend().report
     }
 
     /// The directory; `None` in memory.
     pub fn dir(&self) -> Option<&Path> {
-        self.0.dir.as_deref()
+        self.backend().dir()
     }
 
     /// Ends the store for all its clones: no append after this call succeeds. Syncs what was committed, gives back disk
@@ -154,9 +145,9 @@ impl Store {
     /// # Errors
     /// That of the last sync, or of one before.
     pub fn close(&self) -> Pending<()> {
-        let Ok(side) = self.0.core.log.write_side() else { return Pending::ready(Ok(())) };
+        let Ok(side) = self.backend().core.log.write_side() else { return Pending::ready(Ok(())) };
         side.begin_close();
-        let closing = self.0.closing.get_or_init(|| Closing::begin(side.clone()));
+        let closing = self.backend().closing.get_or_init(|| Closing::begin(side.clone()));
         Pending::working(closing.clone(), 0, ())
     }
 }
@@ -170,8 +161,8 @@ impl Drop for Embedded {
     }
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("dir", &self.0.dir).finish_non_exhaustive()
+        f.debug_struct("Embedded").field("dir", &self.dir).finish_non_exhaustive()
     }
 }

@@ -10,6 +10,9 @@ use crate::event::commit::CommitEvents;
 use crate::log::Place;
 use std::fmt;
 
+/// An event that is lent, and where its record begins.
+pub(super) type Placed<'v> = Result<(Place, EventRef<'v>), Error>;
+
 /// Events in the order of their positions: an iterator from both ends. See [`View::all`](crate::View::all).
 #[must_use = "an iterator does nothing until it is used"]
 pub struct Events<'v>(Way<'v>);
@@ -25,7 +28,8 @@ struct Scan<'v> {
     low: u64,
     high: u64,
     frames: Option<Frames<'v>>,
-    commit: Option<CommitEvents<'v>>,
+    /// The rest of a frame, and the place of that.
+    commit: Option<(CommitEvents<'v>, Place)>,
     /// Records before `high`, the last one at the end, for going backward.
     behind: Vec<Place>,
 }
@@ -38,6 +42,32 @@ impl<'v> Events<'v> {
 
     pub(super) fn keyed(events: KeyEvents<'v>) -> Self {
         Self(Way::Keyed(Box::new(events)))
+    }
+
+    /// Leaves out what stands before number `n` of a stream, if these are the events of one.
+    pub(super) fn from_number(mut self, n: u64) -> Self {
+        if let Way::Keyed(events) = &mut self.0 {
+            events.from(n);
+        }
+        self
+    }
+
+    /// The next event with its place.
+    #[inline]
+    pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.next_placed(),
+            Way::Keyed(events) => events.next_placed(),
+        }
+    }
+
+    /// The next event from the end with its place.
+    #[inline]
+    pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.next_back_placed(),
+            Way::Keyed(events) => events.next_back_placed(),
+        }
     }
 
     /// Leaves out what stands at this position or before it: pass the position that was seen last.
@@ -67,14 +97,17 @@ impl<'v> Scan<'v> {
     }
 
     #[inline]
-    fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+    fn next_placed(&mut self) -> Option<Placed<'v>> {
         if self.low > self.high {
             return None;
         }
         loop {
-            if let Some(event) = self.commit.as_mut().and_then(Iterator::next) {
+            if let Some((events, frame)) = &mut self.commit
+                && let Some(event) = events.next()
+            {
                 self.low += 1;
-                return Some(self.pinned.admit(event));
+                let place = Place(frame.0 + u64::from(event.offset()));
+                return Some(self.pinned.admit(event).map(|event| (place, event)));
             }
             match self.next_frame() {
                 Ok(true) => {}
@@ -102,11 +135,11 @@ impl<'v> Scan<'v> {
         for _ in frame.commit.first_position().0..self.low {
             events.next();
         }
-        self.commit = Some(events);
+        self.commit = Some((events, frame.place));
         Ok(true)
     }
 
-    fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+    fn next_back_placed(&mut self) -> Option<Placed<'v>> {
         if self.low > self.high {
             return None;
         }
@@ -121,7 +154,7 @@ impl<'v> Scan<'v> {
         }
         let place = self.behind.pop()?;
         self.high -= 1;
-        Some(self.pinned.lend(place))
+        Some(self.pinned.lend(place).map(|event| (place, event)))
     }
 
     /// Finds the records from the last noted frame up to `high`.
@@ -148,7 +181,7 @@ impl<'v> Iterator for Events<'v> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Way::Scan(scan) => scan.next(),
+            Way::Scan(scan) => scan.next_placed().map(|placed| placed.map(|(_, event)| event)),
             Way::Keyed(events) => events.next(),
         }
     }
@@ -166,7 +199,7 @@ impl<'v> Iterator for Events<'v> {
 impl DoubleEndedIterator for Events<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Way::Scan(scan) => scan.next_back(),
+            Way::Scan(scan) => scan.next_back_placed().map(|placed| placed.map(|(_, event)| event)),
             Way::Keyed(events) => events.next_back(),
         }
     }

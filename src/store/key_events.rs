@@ -1,5 +1,6 @@
 //! The events under one key, by its postings: both ways, from anywhere.
 
+use super::events::Placed;
 use super::view::Pinned;
 use crate::Revision;
 use crate::error::{Corruption, Error};
@@ -223,7 +224,7 @@ impl<'v> KeyEvents<'v> {
 
     /// The event at a place of the index, which must be what the index says.
     #[inline]
-    fn lend(&mut self, n: u64, place: Option<Place>) -> Result<EventRef<'v>, Error> {
+    fn lend(&mut self, n: u64, place: Option<Place>) -> Placed<'v> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -238,7 +239,7 @@ impl<'v> KeyEvents<'v> {
             }
         };
         let event = self.pinned.lend(place)?;
-        if self.key.is_of(event, n) { Ok(event) } else { Err(self.wrong(n, Some(event))) }
+        if self.key.is_of(event, n) { Ok((place, event)) } else { Err(self.wrong(n, Some(event))) }
     }
 
     #[cold]
@@ -252,8 +253,9 @@ impl<'v> KeyEvents<'v> {
         Error::corrupt(Corruption::new("index", crate::index::INDEX_DIR, None, 0, expected, found))
     }
 
+    /// The next event with its place.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+    pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
         if self.low >= self.high {
             return None;
         }
@@ -263,8 +265,9 @@ impl<'v> KeyEvents<'v> {
         Some(self.lend(n, place))
     }
 
+    /// The next event from the end with its place.
     #[inline]
-    pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+    pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
         if self.low >= self.high {
             return None;
         }
@@ -279,6 +282,16 @@ impl<'v> KeyEvents<'v> {
             place = self.back.get(n);
         }
         Some(self.lend(n, place))
+    }
+
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+        self.next_placed().map(|placed| placed.map(|(_, event)| event))
+    }
+
+    #[inline]
+    pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
+        self.next_back_placed().map(|placed| placed.map(|(_, event)| event))
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a store is opened.
 
 use super::core::Core;
-use super::embedded::Store;
+use super::handle::Store;
 use crate::error::Error;
 use crate::expected::Durability;
 use crate::limits;

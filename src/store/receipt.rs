@@ -49,8 +49,28 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// For authors of stores: the last event stands at `position`, and has this revision in the first stream of the append.
+    #[inline]
+    pub fn new(position: Position, stream: &str, revision: Revision) -> Self {
+        Self { position, repeat: false, first: (Name::new(stream), revision), more: Vec::new() }
+    }
+
+    /// For authors of stores: adds a further stream of the append, with the revision of its last event.
+    #[must_use]
+    pub fn with_stream(mut self, stream: &str, revision: Revision) -> Self {
+        self.more.push((Name::new(stream), revision));
+        self
+    }
+
+    /// For authors of stores: says that the events were there already.
+    #[must_use]
+    pub fn as_repeat(mut self) -> Self {
+        self.repeat = true;
+        self
+    }
+
     /// `first` and `more` are the streams of the append in order, each with the revision of its last event.
-    pub(crate) fn new(
+    pub(crate) fn of_streams(
         position: Position,
         repeat: bool,
         first: (Name, Revision),
@@ -62,8 +82,7 @@ impl Receipt {
     /// Of one event.
     #[inline]
     pub(crate) fn of_one(stream: &str, position: u64, revision: Revision) -> Self {
-        let first = (Name::new(stream), revision);
-        Self { position: Position(position), repeat: false, first, more: Vec::new() }
+        Self::new(Position(position), stream, revision)
     }
 
     /// Position of the last event.

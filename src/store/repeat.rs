@@ -1,8 +1,8 @@
 //! Recognises an append that has happened before: all its events stand there, in one commit, with the same ids.
 
-use super::commit::Write;
 use super::core::Core;
 use super::receipt::{Name, Receipt};
+use super::request::Write;
 use crate::error::Error;
 use crate::event::EventRef;
 use crate::event::commit::CommitRef;
@@ -55,7 +55,7 @@ fn repeated(commit: CommitRef<'_>, writes: &[Write<'_>]) -> Option<(Receipt, u64
         }
     }
     let first = streams.remove(0);
-    Some((Receipt::new(last, true, first, streams), commit.last_position().0))
+    Some((Receipt::of_streams(last, true, first, streams), commit.last_position().0))
 }
 
 /// The revision that the first event of a write gets, where the expectation says it.

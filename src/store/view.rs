@@ -45,6 +45,11 @@ impl View {
         if core.log.failure().is_some() {
             return Self::synced(core);
         }
+        Self::written(core)
+    }
+
+    /// Everything that was written, whatever became of a sync.
+    pub(super) fn written(core: &Arc<Core>) -> Self {
         let layers = core.index.layers();
         let through = layers.through();
         Self::pin(core, layers, through.position, through.place)
@@ -74,6 +79,12 @@ impl View {
 
     fn pin(core: &Arc<Core>, layers: Arc<Layers>, position: u64, end: Place) -> Self {
         Self(Arc::new(Pinned { core: core.clone(), table: core.log.table(), layers, position, end }))
+    }
+
+    /// The event at a place that this view has lent before.
+    #[inline]
+    pub(super) fn event_at(&self, place: Place) -> EventRef<'_> {
+        self.0.core.lent_at(&self.0.table, place)
     }
 
     /// Position of the last event that is seen; [`Position::START`] if there is none.
@@ -124,6 +135,11 @@ impl View {
             return Ok(self.0.layers.streams());
         }
         self.streams().try_fold(0, |count, stream| stream.map(|_| count + 1))
+    }
+
+    /// The events of a stream, as those of any other key.
+    pub(super) fn stream_in_order(&self, name: &str) -> Events<'_> {
+        Events::keyed(self.key_events(KeyKind::Stream, name))
     }
 
     fn key_events(&self, kind: KeyKind, name: &str) -> KeyEvents<'_> {

@@ -22,6 +22,7 @@
 //! One thread at a time drives a machine: then everything that happens on it follows from its seed, and a failure is
 //! repeated by the seed that it names.
 
+pub mod contract;
 #[doc(hidden)]
 pub mod crash;
 pub mod fuzz;

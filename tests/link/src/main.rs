@@ -1,8 +1,15 @@
 //! Links the library by path, writes, reads back, and prints how many events it saw.
 
 use orchestrix::prelude::*;
+use orchestrix::{EventStore, Query};
 use std::fs;
 use std::process;
+
+/// Written once for every back end.
+fn count<B: EventStore>(store: &Store<B>, query: Query) -> Result<usize, orchestrix::Error> {
+    let mut cursor = store.read(query).cursor();
+    cursor.blocking().map(|batch| batch.map(|batch| batch.len())).sum()
+}
 
 const EVENTS: u64 = 1_000;
 
@@ -49,6 +56,8 @@ fn main() -> Result<(), orchestrix::Error> {
     assert_eq!(read, EVENTS);
     #[cfg(feature = "derive")]
     derived::there_and_back(&store)?;
+    assert_eq!(count(&store, Query::stream("counter-1"))? as u64, EVENTS);
+    assert_eq!(count(&store.erase(), Query::tags(["none"]))?, 0);
     store.close().wait()?;
     drop(store);
     fs::remove_dir_all(&dir).expect("the directory that was just made");

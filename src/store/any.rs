@@ -1,0 +1,79 @@
+//! A back end that was chosen at run time: the trait object, and how a store becomes one.
+
+use super::batch::Batch;
+use super::contract::{Capabilities, EventStore, Snapshot};
+use super::handle::Store;
+use super::receipt::{Head, Receipt};
+use super::request::{Commit, ReadRequest};
+use crate::Position;
+use crate::expected::Durability;
+use crate::pending::Pending;
+use std::any::Any;
+use std::sync::Arc;
+
+/// A store whose back end was chosen at run time.
+pub type AnyStore = Store<Box<dyn EventStore>>;
+
+/// The back end of another handle.
+struct Shared<B>(Arc<B>);
+
+/// Hands every method on to `self.0` or `**self`. A method that were missing here would fall back to its default.
+macro_rules! hand_on {
+    ($self:ident => $to:expr) => {
+        fn commit(&$self, commit: Commit<'_>) -> Pending<Receipt> {
+            $to.commit(commit)
+        }
+        fn read(&$self, request: &ReadRequest) -> Pending<Batch> {
+            $to.read(request)
+        }
+        fn head(&$self, stream: &str) -> Pending<Option<Head>> {
+            $to.head(stream)
+        }
+        fn beyond(&$self, position: Position) -> Pending<Position> {
+            $to.beyond(position)
+        }
+        fn progress(&$self, consumer: &str) -> Pending<Option<Vec<u8>>> {
+            $to.progress(consumer)
+        }
+        fn snapshot(&$self, stream: &str) -> Pending<Option<Snapshot>> {
+            $to.snapshot(stream)
+        }
+        fn save_snapshot(&$self, stream: &str, snapshot: Snapshot) -> Pending<()> {
+            $to.save_snapshot(stream, snapshot)
+        }
+        fn default_durability(&$self) -> Durability {
+            $to.default_durability()
+        }
+        fn capabilities(&$self) -> Capabilities {
+            $to.capabilities()
+        }
+    };
+}
+
+impl EventStore for Box<dyn EventStore> {
+    hand_on!(self => (**self));
+}
+
+impl<B: EventStore> EventStore for Shared<B> {
+    hand_on!(self => self.0);
+}
+
+impl<B: EventStore> Store<B> {
+    /// The same store, its back end known at run time only: for different ones in one collection. A store that is one of
+    /// these already is not wrapped again.
+    ///
+    /// ```
+    /// use orchestrix::{AnyStore, prelude::*};
+    /// let stores: Vec<AnyStore> = vec![Store::in_memory().erase(), Store::in_memory().erase()];
+    /// for store in &stores {
+    ///     store.append("room-1", NoStream, NewEvent::raw("opened", b"")).wait()?;
+    /// }
+    /// # Ok::<(), orchestrix::Error>(())
+    /// ```
+    pub fn erase(&self) -> AnyStore {
+        match (self.shared() as &dyn Any).downcast_ref::<Arc<Box<dyn EventStore>>>() {
+            Some(erased) => Store::of(erased.clone()),
+            None => Store::with(Box::new(Shared(self.shared().clone()))),
+        }
+    }
+}

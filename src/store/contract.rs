@@ -1,0 +1,150 @@
+//! What a store of any kind does: the trait that a back end implements, and what goes in and out of it. Users hold a
+//! `Store`, which is written over this trait; nothing here knows of the embedded store.
+
+use super::batch::Batch;
+use super::receipt::{Head, Receipt};
+use super::request::{Commit, ReadRequest};
+use crate::expected::Durability;
+use crate::pending::Pending;
+use crate::{Position, Revision};
+
+/// What a back end implements. Users hold a [`Store`](crate::Store); only the author of a back end meets this trait.
+///
+/// Four methods every store has. The others have a default, which is right for a store that doesn't have what they are
+/// about, and a field of [`Capabilities`] that says so. What a store doesn't claim it refuses as `Unsupported`, changing
+/// nothing: it never drops a condition or writes a part.
+///
+/// What must hold is what the contract suite checks (feature `testing`, `orchestrix::testing::contract`). In short:
+///
+/// - A commit is all or nothing. It fails with a `Conflict` if a stream is not what its write expects; where the expectation
+///   says the place (`NoStream`, `Exact`) and the events with these ids stand there already, it is a repeat: an `Ok` with
+///   the first receipt. A repeat is looked for before the condition is.
+/// - The revisions of a stream are contiguous from zero. Positions increase in the order in which commits become visible,
+///   so who has read up to one never misses an event before it. They are opaque unless `contiguous_positions` is claimed.
+/// - What a commit has written is seen by every read that begins after its `Ok`.
+pub trait EventStore: Send + Sync + 'static {
+    /// Writes all events of a commit or none.
+    ///
+    /// # Errors
+    /// `Conflict`, with its facts. `Invalid`, `Limit`: what may not be written. `Unsupported`: what isn't claimed.
+    fn commit(&self, commit: Commit<'_>) -> Pending<Receipt>;
+
+    /// One batch of what is asked for, bounded by the request's limit and by whatever bound the store has.
+    ///
+    /// A forward batch begins after `request.after`, and one that isn't caught up has moved: the next request goes on after
+    /// its `through`. A backward one begins at the newest event (before `request.before`), and one that isn't caught up
+    /// has an event: the next request goes on before its last one.
+    ///
+    /// # Errors
+    /// `Truncated`: retention has removed events after `request.after`, which isn't [`Position::START`].
+    fn read(&self, request: &ReadRequest) -> Pending<Batch>;
+
+    /// The newest event of a stream; `None` if there is no such stream.
+    fn head(&self, stream: &str) -> Pending<Option<Head>>;
+
+    /// Ready once something stands beyond `position` that will stay there, whatever happens. Says how far one may read: at
+    /// least to the last event that an `Ok` for `Durability::Power` was given for.
+    ///
+    /// # Errors
+    /// `Closed`: the store was closed while it was waited for.
+    fn beyond(&self, position: Position) -> Pending<Position>;
+
+    /// The progress that the last commit with one of this consumer has brought. Claimed by `progress`.
+    fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
+        let _ = consumer;
+        Pending::ready(Ok(None))
+    }
+
+    /// The newest snapshot of a stream, if there is one that is whole. Claimed by `snapshots`.
+    fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
+        let _ = stream;
+        Pending::ready(Ok(None))
+    }
+
+    /// Keeps a snapshot of a stream in place of older ones. A store without snapshots keeps none, which is no error: what
+    /// they save is time. Claimed by `snapshots`.
+    fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Pending<()> {
+        let _ = (stream, snapshot);
+        Pending::ready(Ok(()))
+    }
+
+    /// What the `Ok` of an append has survived, where nothing else is said.
+    fn default_durability(&self) -> Durability {
+        Durability::Power
+    }
+
+    /// What the store does of what not every one does. Default: nothing.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+}
+
+/// What a store does of what not every one does.
+///
+/// ```
+/// use orchestrix::{Capabilities, Store};
+/// let claimed = Capabilities::default().with_multi_stream().with_query_conditions();
+/// assert!(claimed.multi_stream && !claimed.snapshots);
+/// assert!(Store::in_memory().capabilities().query_conditions);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Positions are 1, 2, 3 ..., those of one commit without a gap.
+    pub contiguous_positions: bool,
+    /// A commit may write to several streams.
+    pub multi_stream: bool,
+    /// A commit may have a condition (`fail_if_any`).
+    pub query_conditions: bool,
+    /// A commit may bring a consumer's progress.
+    pub progress: bool,
+    /// Snapshots are kept.
+    pub snapshots: bool,
+}
+
+impl Capabilities {
+    /// Claims `contiguous_positions`.
+    #[must_use]
+    pub fn with_contiguous_positions(self) -> Self {
+        Self { contiguous_positions: true, ..self }
+    }
+    /// Claims `multi_stream`.
+    #[must_use]
+    pub fn with_multi_stream(self) -> Self {
+        Self { multi_stream: true, ..self }
+    }
+    /// Claims `query_conditions`.
+    #[must_use]
+    pub fn with_query_conditions(self) -> Self {
+        Self { query_conditions: true, ..self }
+    }
+    /// Claims `progress`.
+    #[must_use]
+    pub fn with_progress(self) -> Self {
+        Self { progress: true, ..self }
+    }
+    /// Claims `snapshots`.
+    #[must_use]
+    pub fn with_snapshots(self) -> Self {
+        Self { snapshots: true, ..self }
+    }
+}
+
+/// The state of a stream as of a revision, in the bytes of whoever saved it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Revision of the last event that is in it.
+    pub revision: Revision,
+    /// Version of the schema of `data`.
+    pub schema_version: u32,
+    /// The state.
+    pub data: Vec<u8>,
+}
+
+impl Snapshot {
+    /// The state as of a revision.
+    pub fn new(revision: Revision, schema_version: u32, data: Vec<u8>) -> Self {
+        Self { revision, schema_version, data }
+    }
+}

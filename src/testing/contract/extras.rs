@@ -1,0 +1,85 @@
+//! What not every store does, and that those which don't say so.
+
+use super::check::{Check, event, finds, holds, refused, same};
+use crate::expected::Durability;
+use crate::expected::Expected::{Any, NoStream};
+use crate::store::{AnyStore, Commit, Progress, Snapshot, Write};
+use crate::{Position, Query, Revision};
+
+pub(super) async fn what_is_not_claimed_is_refused(store: AnyStore) -> Check {
+    let claims = store.capabilities();
+    let transaction = || store.transaction().append("a-1", Any, event("x"));
+    let unsupported = |what: &str, result| {
+        let error = refused(what, result)?;
+        holds(&format!("{what} to be unsupported, found: {error}"), error.is_unsupported())
+    };
+    if !claims.multi_stream {
+        let two = transaction().append("b-1", Any, event("y")).commit().await;
+        unsupported("a transaction over two streams", two)?;
+    }
+    if !claims.query_conditions {
+        let condition = transaction().fail_if_any(Query::types(["nothing"]), Position::START).commit().await;
+        unsupported("a condition", condition)?;
+    }
+    if !claims.progress {
+        let events = [event("x")];
+        let writes = [Write::new("a-1", Any, &events)];
+        let mut commit = Commit::new(&writes, Durability::Power);
+        commit.progress = Some(Progress::new("mailer", b"7"));
+        let progress = store.backend().commit(commit).await;
+        unsupported("a consumer's progress", progress)?;
+        same("the progress of a consumer", store.backend().progress("mailer").await?, None)?;
+    }
+    if !claims.snapshots {
+        store.append("s-1", NoStream, event("0")).await?;
+        store.backend().save_snapshot("s-1", Snapshot::new(Revision(0), 1, vec![7])).await?;
+        same("the snapshot of a stream", store.backend().snapshot("s-1").await?, None)?;
+    }
+    finds(&store, Query::category("a").or(Query::category("b")), &[]).await
+}
+
+pub(super) async fn positions_are_contiguous(store: AnyStore) -> Check {
+    for n in 0..9 {
+        let batch: Vec<_> = (0..n % 3 + 1).map(|i| event(&format!("{n} {i}"))).collect();
+        store.append(format!("a-{}", n % 2), Any, &batch).await?;
+    }
+    let all = store.read(Query::all()).fetch().await?;
+    let positions: Vec<u64> = all.iter().map(|event| event.position().0).collect();
+    same("positions", positions, (1..=18).collect())
+}
+
+pub(super) async fn progress_comes_with_its_commit(store: AnyStore) -> Check {
+    same("progress of nobody", store.backend().progress("mailer").await?, None)?;
+    let commit = |expected, data: &'static [u8]| {
+        let events = [event("x")];
+        let writes = [Write::new("a-1", expected, &events)];
+        let mut commit = Commit::new(&writes, Durability::Power);
+        commit.progress = Some(Progress::new("mailer", data));
+        store.backend().commit(commit)
+    };
+    commit(Any, b"1").await?;
+    same("progress", store.backend().progress("mailer").await?, Some(b"1".to_vec()))?;
+    commit(Any, b"22").await?;
+    let other = event("other");
+    let events = [other];
+    let writes = [Write::new("a-1", NoStream, &events)];
+    let mut unmet = Commit::new(&writes, Durability::Power);
+    unmet.progress = Some(Progress::new("mailer", b"no"));
+    holds("a conflict", store.backend().commit(unmet).await.is_err_and(|error| error.is_conflict()))?;
+    same("progress", store.backend().progress("mailer").await?, Some(b"22".to_vec()))?;
+    same("progress of another", store.backend().progress("mail").await?, None)
+}
+
+pub(super) async fn the_snapshot_is_the_one_saved_last(store: AnyStore) -> Check {
+    for n in 0..6 {
+        store.append("a-1", Any, event(&n.to_string())).await?;
+    }
+    let back = store.backend();
+    same("snapshot of a stream without one", back.snapshot("a-1").await?, None)?;
+    for (revision, version, data) in [(2, 1, vec![]), (3, 1, vec![7; 10_000]), (5, 2, vec![8])] {
+        let snapshot = Snapshot::new(Revision(revision), version, data);
+        back.save_snapshot("a-1", snapshot.clone()).await?;
+        same("snapshot", back.snapshot("a-1").await?, Some(snapshot))?;
+    }
+    same("snapshot of another stream", back.snapshot("a-2").await?, None)
+}

@@ -1,0 +1,319 @@
+//! A real store with one rule broken.
+
+use orchestrix::{
+    Batch, Capabilities, Commit, Durability, Embedded, Error, EventStore, Head, Pending, Position, Query,
+    ReadRequest, Receipt, RecordedEvent, Revision, Store, Write,
+};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Rule {
+    None,
+    ForgetCondition,
+    CheckConditionBeforehand,
+    ConditionBeforeRepeat,
+    ConditionFromTheStart,
+    ForgetRepeat,
+    RepeatByFirstId,
+    SplitCommit,
+    SplitTransaction,
+    IgnoreExpectation,
+    CheckExpectationBeforehand,
+    WrongFacts,
+    KeepBackwardOrder,
+    IgnoreLimit,
+    IncludeAfter,
+    IncludeBefore,
+    ForgetFrom,
+    AnyOfTheTags,
+    CategoryByPrefix,
+    StopShort,
+    ClaimToBeCaughtUp,
+    ForgetWatermark,
+    StaleHead,
+    BeyondAtOnce,
+    Gaps,
+    DropProgress,
+}
+
+impl Rule {
+    /// Each with a case that must fail.
+    pub(crate) const BROKEN: &[(Self, &'static str)] = &[
+        (Self::ForgetCondition, "a_condition_fails_on_what_it_matches"),
+        (Self::CheckConditionBeforehand, "of_decisions_on_one_state_one_is_committed"),
+        (Self::ConditionBeforeRepeat, "a_repeat_comes_before_its_condition"),
+        (Self::ConditionFromTheStart, "a_condition_counts_from_its_position"),
+        (Self::ForgetRepeat, "a_repeat_has_the_first_receipt"),
+        (Self::RepeatByFirstId, "only_the_same_ids_in_the_same_place_are_a_repeat"),
+        (Self::SplitCommit, "a_commit_is_whole_or_absent"),
+        (Self::SplitTransaction, "a_transaction_is_all_or_nothing"),
+        (Self::IgnoreExpectation, "an_expectation_is_met_or_conflicts_with_the_facts"),
+        (Self::CheckExpectationBeforehand, "of_fifty_writers_one_wins_each_revision"),
+        (Self::WrongFacts, "an_expectation_is_met_or_conflicts_with_the_facts"),
+        (Self::KeepBackwardOrder, "a_stream_is_read_both_ways"),
+        (Self::IgnoreLimit, "pages_go_on_where_a_batch_ended"),
+        (Self::IncludeAfter, "a_read_keeps_to_its_bounds"),
+        (Self::IncludeBefore, "a_read_keeps_to_its_bounds"),
+        (Self::ForgetFrom, "a_stream_is_read_both_ways"),
+        (Self::AnyOfTheTags, "all_of_the_tags_are_needed"),
+        (Self::CategoryByPrefix, "a_stream_and_a_category_are_found_by_their_whole_names"),
+        (Self::StopShort, "a_cursor_gives_each_event_once"),
+        (Self::ClaimToBeCaughtUp, "pages_go_on_where_a_batch_ended"),
+        (Self::ForgetWatermark, "a_read_says_how_far_it_has_seen"),
+        (Self::StaleHead, "the_head_is_the_newest_event"),
+        (Self::BeyondAtOnce, "who_waits_is_woken"),
+        (Self::Gaps, "positions_are_contiguous"),
+        (Self::DropProgress, "what_is_not_claimed_is_refused"),
+    ];
+}
+
+pub(crate) struct Wrong {
+    rule: Rule,
+    real: Store,
+    heads: Mutex<HashMap<String, Option<Head>>>,
+}
+
+/// Long enough for another thread to come in between.
+fn dawdle() {
+    std::thread::sleep(std::time::Duration::from_millis(3));
+}
+
+impl Wrong {
+    pub(crate) fn store(rule: Rule) -> Store<Self> {
+        Store::with(Self { rule, real: Store::in_memory(), heads: Mutex::default() })
+    }
+
+    fn real(&self) -> &Embedded {
+        self.real.backend()
+    }
+
+    /// The commit in two, at the middle of its first write or behind it.
+    fn split(&self, commit: Commit<'_>, behind: bool) -> Pending<Receipt> {
+        let first = commit.writes[0];
+        let at = if behind { first.events.len() } else { first.events.len() / 2 };
+        if at == 0 || behind && commit.writes.len() == 1 {
+            return self.real().commit(commit);
+        }
+        let (mut before, mut after) = (first, first);
+        (before.events, after.events) = first.events.split_at(at);
+        after.expected = orchestrix::Expected::Any;
+        let rest: Vec<Write<'_>> = if behind { commit.writes[1..].to_vec() } else { vec![after] };
+        let (mut one, mut two) = (commit, commit);
+        let writes = [before];
+        (one.writes, two.writes) = (&writes, &rest);
+        match self.real().commit(one).wait() {
+            Ok(_) => self.real().commit(two),
+            Err(error) => Pending::ready(Err(error)),
+        }
+    }
+
+    fn condition_holds(&self, query: &Query, after: Position) -> Result<(), Error> {
+        let found = self.real.read(query.clone()).after(after).fetch().wait()?;
+        match found.iter().last() {
+            Some(event) => Err(Error::new_condition_conflict(query.clone(), after, event.position())),
+            None => Ok(()),
+        }
+    }
+
+    fn expectations_hold(&self, commit: &Commit<'_>) -> Result<(), Error> {
+        for write in commit.writes {
+            let head = self.real.head(write.stream).wait()?.map(|head| head.revision);
+            if !write.expected.is_met_by(head) {
+                return Err(Error::new_conflict(write.stream, write.expected, head));
+            }
+        }
+        Ok(())
+    }
+
+    /// The commit, after `check` has passed; else, unless it is a repeat, its error.
+    fn after<'a>(
+        &self,
+        check: Result<(), Error>,
+        mut commit: Commit<'a>,
+        forget: impl Fn(&mut Commit<'a>),
+    ) -> Pending<Receipt> {
+        match check {
+            Ok(()) => {
+                forget(&mut commit);
+                dawdle();
+                self.real().commit(commit)
+            }
+            Err(error) => match self.real().commit(commit).wait() {
+                Ok(receipt) if receipt.is_repeat() => Pending::ready(Ok(receipt)),
+                _ => Pending::ready(Err(error)),
+            },
+        }
+    }
+}
+
+fn expecting_nothing<'a>(writes: &[Write<'a>]) -> Vec<Write<'a>> {
+    let mut writes = writes.to_vec();
+    writes.iter_mut().for_each(|write| write.expected = orchestrix::Expected::Any);
+    writes
+}
+
+impl EventStore for Wrong {
+    fn commit(&self, mut commit: Commit<'_>) -> Pending<Receipt> {
+        let condition = commit.fail_if_any;
+        match self.rule {
+            Rule::ForgetCondition => commit.fail_if_any = None,
+            Rule::CheckConditionBeforehand if condition.is_some() => {
+                let (query, after) = condition.expect("a condition");
+                let check = self.condition_holds(query, after);
+                return self.after(check, commit, |commit| commit.fail_if_any = None);
+            }
+            Rule::ConditionBeforeRepeat => {
+                if let Some((query, after)) = condition
+                    && let Err(error) = self.condition_holds(query, after)
+                {
+                    return Pending::ready(Err(error));
+                }
+            }
+            Rule::ConditionFromTheStart => {
+                commit.fail_if_any = condition.map(|(query, _)| (query, Position::START))
+            }
+            Rule::SplitCommit => return self.split(commit, false),
+            Rule::SplitTransaction => return self.split(commit, true),
+            Rule::IgnoreExpectation => {
+                let writes = expecting_nothing(commit.writes);
+                let mut commit = commit;
+                return self.real().commit({
+                    let mut any = Commit::new(&writes, commit.durability);
+                    (any.fail_if_any, any.progress) = (commit.fail_if_any.take(), commit.progress.take());
+                    any
+                });
+            }
+            Rule::CheckExpectationBeforehand => {
+                let writes = expecting_nothing(commit.writes);
+                if self.expectations_hold(&commit).is_ok() {
+                    dawdle();
+                    let mut any = Commit::new(&writes, commit.durability);
+                    (any.fail_if_any, any.progress) = (commit.fail_if_any, commit.progress);
+                    return self.real().commit(any);
+                }
+            }
+            Rule::DropProgress => commit.progress = None,
+            _ => {}
+        }
+        let result = self.real().commit(commit).wait();
+        Pending::ready(match (self.rule, result) {
+            (Rule::ForgetRepeat, Ok(receipt)) if receipt.is_repeat() => {
+                let write = commit.writes[0];
+                Err(Error::new_conflict(write.stream, write.expected, Some(receipt.revision())))
+            }
+            (Rule::RepeatByFirstId, Err(error)) if error.is_conflict() => match self.has_first(&commit) {
+                Some(receipt) => Ok(receipt),
+                None => Err(error),
+            },
+            (Rule::WrongFacts, Err(error)) => Err(match error.conflict() {
+                Some(facts) if facts.matched.is_none() => {
+                    Error::new_conflict(&*facts.stream, facts.expected, None)
+                }
+                _ => error,
+            }),
+            (Rule::Gaps, Ok(receipt)) => {
+                let write = commit.writes[0];
+                Ok(Receipt::new(Position(receipt.position().0 * 2), write.stream, receipt.revision()))
+            }
+            (_, result) => result,
+        })
+    }
+
+    fn read(&self, request: &ReadRequest) -> Pending<Batch> {
+        let mut request = request.clone();
+        match self.rule {
+            Rule::KeepBackwardOrder => request.backward = false,
+            Rule::IgnoreLimit => request.limit = usize::MAX,
+            Rule::IncludeAfter => request.after.0 = request.after.0.saturating_sub(1),
+            Rule::IncludeBefore => {
+                request.before = request.before.map(|before| Position(before.0.saturating_add(1)))
+            }
+            Rule::ForgetFrom => request.from = None,
+            Rule::AnyOfTheTags => request.query = any_of_the_tags(&request.query),
+            Rule::CategoryByPrefix if request.query.items().iter().any(|item| item.category().is_some()) => {
+                return Pending::ready(self.by_prefix(&request));
+            }
+            _ => {}
+        }
+        let batch = match self.real().read(&request).wait() {
+            Ok(batch) => batch,
+            Err(error) => return Pending::ready(Err(error)),
+        };
+        let mut events: Vec<RecordedEvent> = batch.iter().map(|event| event.to_recorded()).collect();
+        let (mut through, mut caught_up) = (batch.through(), batch.is_caught_up());
+        match self.rule {
+            Rule::StopShort if !caught_up => _ = events.pop(),
+            Rule::ClaimToBeCaughtUp => caught_up = true,
+            Rule::ForgetWatermark => {
+                through = batch.iter().map(|event| event.position()).max().unwrap_or(request.after);
+            }
+            Rule::Gaps => {
+                let moved = |event: &RecordedEvent| {
+                    let event = event.as_ref();
+                    let (revision, position) = (event.revision(), Position(event.position().0 * 2));
+                    let new = event.to_recorded().to_new_event();
+                    RecordedEvent::new(event.stream(), revision, position, event.commit_time(), &new)
+                };
+                events = events.iter().map(moved).collect();
+            }
+            _ => {}
+        }
+        Pending::ready(Ok(Batch::new(events, through, caught_up)))
+    }
+
+    fn head(&self, stream: &str) -> Pending<Option<Head>> {
+        let head = self.real.head(stream).wait();
+        if self.rule != Rule::StaleHead {
+            return Pending::ready(head);
+        }
+        let mut heads = self.heads.lock().expect("no panic");
+        Pending::ready(head.map(|head| *heads.entry(stream.to_owned()).or_insert(head)))
+    }
+
+    fn beyond(&self, position: Position) -> Pending<Position> {
+        match self.rule {
+            Rule::BeyondAtOnce => Pending::ready(Ok(position)),
+            _ => self.real().beyond(position),
+        }
+    }
+
+    fn default_durability(&self) -> Durability {
+        self.real().default_durability()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.real().capabilities()
+    }
+}
+
+impl Wrong {
+    /// The receipt of a repeat, if the first event is there.
+    fn has_first(&self, commit: &Commit<'_>) -> Option<Receipt> {
+        let write = commit.writes[0];
+        let first = write.events.first()?;
+        let there = self.real.read(Query::stream(write.stream)).fetch().wait().ok()?;
+        let found = there.iter().find(|event| event.id() == first.event_id())?;
+        let revision = Revision(found.revision().0 + write.events.len() as u64 - 1);
+        Some(commit.receipt(found.position(), |_| revision).as_repeat())
+    }
+
+    fn by_prefix(&self, request: &ReadRequest) -> Result<Batch, Error> {
+        let prefix = request.query.items()[0].category().unwrap_or_default().to_owned();
+        let all = self.real.read(Query::all()).fetch().wait()?;
+        let mut found: Vec<_> = all.iter().filter(|event| event.stream().starts_with(&prefix)).collect();
+        if request.backward {
+            found.reverse();
+        }
+        Ok(Batch::new(found.iter().map(|event| event.to_recorded()).collect(), all.through(), true))
+    }
+}
+
+fn any_of_the_tags(query: &Query) -> Query {
+    let items = query.items().iter().flat_map(|item| item.tags());
+    match items.map(|tag| Query::tags([tag.as_str()])).reduce(Query::or) {
+        Some(any) => any,
+        None => query.clone(),
+    }
+}
