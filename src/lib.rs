@@ -30,8 +30,8 @@
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.
 //! - [`Error`] is opaque; its predicates and accessors tell what happened.
 //!
-//! In this version the index lives in memory: opening reads and checks the whole log, and every event takes about 24 bytes
-//! of memory.
+//! Opening reads and checks the end of the log that the index on disk doesn't cover; older events are checked when they are
+//! first read. Memory holds the index of that end, and a note of what was checked.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", target_endian = "little")))]
 compile_error!(
@@ -78,9 +78,9 @@ pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
-    AnyStore, Batch, BatchIter, Capabilities, Commit, Cursor, Embedded, EventStore, Events, Head, NextBatch,
-    Options, Progress, QueryEvents, Read, ReadRequest, Receipt, RepairPlan, Snapshot, Stats, Store,
-    StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
+    AnyStore, Batch, BatchIter, Capabilities, Commit, Cursor, Embedded, EventStore, Events, Head, IndexStats,
+    NextBatch, Options, Progress, QueryEvents, Read, ReadRequest, Receipt, RepairPlan, Snapshot, Stats,
+    Store, StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
 };
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.

@@ -148,6 +148,6 @@ fn a_handle_does_the_same_on_every_back_end() {
     assert_eq!(count(&erased), 2);
     assert_eq!(erased.backend().default_durability(), Durability::Process);
     assert_eq!(format!("{erased:?} {embedded:?}"), "Store { .. } Store { dir: None, .. }");
-    let stores = vec![erased, embedded.erase()];
+    let stores = [erased, embedded.erase()];
     assert!(stores.iter().all(|store| store.capabilities().query_conditions));
 }

@@ -200,7 +200,8 @@ fn streams_categories_and_types_are_found_by_name() {
             store.append(stream, Any, new).wait().expect("an append");
         }
         let view = store.view();
-        let found: Vec<_> = view.streams().map(Result::unwrap).map(|(name, head)| (name, head.position.0)).collect();
+        let found: Vec<_> =
+            view.streams().map(Result::unwrap).map(|(name, head)| (name, head.position.0)).collect();
         let expected = [("a-1", 6), ("a-2", 2), ("b", 3), ("-", 4), ("a", 5)];
         assert_eq!(found, expected.map(|(name, position)| (name.to_owned(), position)));
         assert_eq!(texts(view.category("a")), ["a-1 t", "a-2 u", "a u", "a-1 u"]);

@@ -151,21 +151,10 @@ impl BodyEncoder {
         self.streams.find(&self.state, kind::STREAM, name.as_bytes()).map(|number| number as u16)
     }
 
-    /// Name of type `number` and its [`name_hash`].
-    #[inline]
-    pub(crate) fn event_type(&self, number: u16) -> (&[u8], u64) {
-        let name = &self.types.names()[usize::from(number)];
-        (self.types.bytes(name), name.hash)
-    }
-
-    /// The types in the order of their numbers, as [`event_type`](Self::event_type) gives them.
-    pub(crate) fn event_types(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
-        (0..self.types.len()).map(|number| self.event_type(number as u16))
-    }
-
     /// Kind, bytes and hash of every name that isn't a stream's, in the order of their numbers.
     pub(crate) fn other_names(&self) -> impl Iterator<Item = (u8, &[u8], u64)> {
-        let each = |table| NameTable::names(table).iter().map(move |name| (name.kind, table.bytes(name), name.hash));
+        let each =
+            |table| NameTable::names(table).iter().map(move |name| (name.kind, table.bytes(name), name.hash));
         each(&self.types).chain(each(&self.keys))
     }
 

@@ -19,7 +19,7 @@ pub(crate) mod layout;
 mod matching;
 pub(crate) mod metadata;
 pub(crate) mod names;
-mod new;
+pub(crate) mod new;
 mod record;
 mod recorded;
 mod refuse;

@@ -219,7 +219,8 @@ mod tests {
             assert_eq!(single.bytes()[header::BYTES..], general.bytes()[header::BYTES..]);
             assert_eq!(single.body_crc(), general.body_crc());
             assert_eq!(single.stream_hash(), general.stream(0).hash);
-            assert_eq!(single.event_type(), general.event_type(0));
+            let (_, name, hash) = general.other_names().next().expect("a type");
+            assert_eq!(single.event_type(), (name, hash));
         }
         assert!(!SingleEncoder::takes(&NewEvent::raw("t", b"").tag("a")));
     }

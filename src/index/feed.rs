@@ -5,6 +5,7 @@ use super::key::{Key, KeyKind};
 use super::layers::Layers;
 use super::run::Damaged;
 use super::tail::{FedFrame, KeyId, Keys};
+use crate::event::EventRef;
 use crate::event::commit::CommitRef;
 use crate::event::names::{category_bytes, name_hash};
 use crate::log::Place;
@@ -121,14 +122,15 @@ fn resolve_key(keys: &mut Keys, layers: &Layers, key: Key<'_>, hash: u64) -> Res
 }
 
 impl Resolved {
-    /// Adds the postings of a frame, and notes it. `commit` is the frame, `events` its events in order.
+    /// Adds the postings of a frame, and notes it. `bytes` are those of the frame, whose header isn't looked at, `events` its
+    /// events in order.
     #[inline]
     pub(crate) fn post(
         &self,
         keys: &mut Keys,
         frame: &FedFrame,
         events: impl Iterator<Item = FeedEvent> + Clone,
-        commit: CommitRef<'_>,
+        bytes: &[u8],
     ) {
         let place = |offset: u32| Place(frame.place.0 + u64::from(offset));
         match (&self.streams[..], &self.names[..]) {
@@ -139,7 +141,7 @@ impl Resolved {
                 }
             }
             _ => {
-                for (position, (offset, stream, of_type)) in (frame.first..).zip(events) {
+                for (position, (offset, stream, of_type)) in (frame.first..).zip(events.clone()) {
                     let stream = self.streams[usize::from(stream)];
                     let ids = [Some(stream), Some(keys.category(stream)), self.names[usize::from(of_type)]];
                     ids.into_iter().flatten().for_each(|id| keys.post(id, place(offset), position));
@@ -147,17 +149,23 @@ impl Resolved {
             }
         }
         if self.keyed {
-            self.post_keys(keys, frame, commit);
+            self.post_keys(keys, frame, events, bytes);
         }
         keys.note(frame);
     }
 
-    fn post_keys(&self, keys: &mut Keys, frame: &FedFrame, commit: CommitRef<'_>) {
-        for (position, event) in (frame.first..).zip(commit.events()) {
-            for number in event.key_numbers() {
+    fn post_keys(
+        &self,
+        keys: &mut Keys,
+        frame: &FedFrame,
+        events: impl Iterator<Item = FeedEvent>,
+        bytes: &[u8],
+    ) {
+        for (position, (offset, ..)) in (frame.first..).zip(events) {
+            for number in EventRef::new(bytes, offset).key_numbers() {
                 let name = (number as usize).checked_sub(self.streams.len());
                 if let Some(id) = name.and_then(|name| self.names.get(name).copied().flatten()) {
-                    keys.post(id, Place(frame.place.0 + u64::from(event.offset())), position);
+                    keys.post(id, Place(frame.place.0 + u64::from(offset)), position);
                 }
             }
         }
@@ -210,6 +218,6 @@ pub(crate) fn feed_read(
         epoch: commit.epoch(),
     };
     let events = commit.events().map(|event| (event.offset(), event.stream_number(), event.type_number()));
-    resolved.post(keys, &frame, events, commit);
+    resolved.post(keys, &frame, events, commit.bytes());
     Ok(Ok(()))
 }

@@ -7,16 +7,8 @@ pub(crate) const BLOCK: usize = 32;
 /// Bits for each key: one look in two hundred is in vain.
 const BITS_A_KEY: u64 = 12;
 
-const SALTS: [u32; 8] = [
-    0x47b6_137b,
-    0x4497_4d91,
-    0x8824_ad5b,
-    0xa2b7_289d,
-    0x7054_95c7,
-    0x2df1_424b,
-    0x9efc_4947,
-    0x5c6b_fb31,
-];
+const SALTS: [u32; 8] =
+    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
 /// Number of blocks for so many keys.
 pub(crate) fn blocks(keys: u64) -> u64 {

@@ -41,17 +41,6 @@ impl Part {
         Some(Numbered { first: keys.earlier(id), part: Self::Tail(tail.clone(), id) })
     }
 
-    /// Number of postings in it.
-    pub(crate) fn len(&self) -> u64 {
-        match self {
-            Self::Run(_, slot) => slot.count.into(),
-            Self::Tail(tail, id) => {
-                let keys = tail.read();
-                keys.count(*id) - keys.earlier(*id)
-            }
-        }
-    }
-
     /// Number of its postings before `place`.
     pub(crate) fn before(&self, place: Place) -> Result<u64, Damaged> {
         match self {
@@ -113,7 +102,8 @@ impl Layers {
                 }
             }
         }
-        parts.extend(self.frozen.iter().chain([&self.tail]).filter_map(|tail| Part::of_tail(tail, key, hash)));
+        parts
+            .extend(self.frozen.iter().chain([&self.tail]).filter_map(|tail| Part::of_tail(tail, key, hash)));
         Ok(parts)
     }
 
@@ -144,7 +134,8 @@ impl Layers {
 
     /// The last noted frame whose first event stands at or before `position`.
     pub(crate) fn noted_before(&self, position: u64) -> Result<Option<(u64, Place)>, Damaged> {
-        self.noted(|(first, ..)| *first <= position).map(|noted| noted.map(|(first, place, _)| (first, place)))
+        self.noted(|(first, ..)| *first <= position)
+            .map(|noted| noted.map(|(first, place, _)| (first, place)))
     }
 
     /// The last noted frame before which, itself among them, no commit has a time of `time` or later.
@@ -175,7 +166,10 @@ impl Layers {
             return run.noted_first();
         }
         let tails = self.frozen.iter().chain([&self.tail]);
-        Ok(tails.filter_map(|tail| tail.read().sparse().first().copied()).map(|(first, place, _)| (first, place)).next())
+        Ok(tails
+            .filter_map(|tail| tail.read().sparse().first().copied())
+            .map(|(first, place, _)| (first, place))
+            .next())
     }
 }
 

@@ -82,7 +82,9 @@ impl Opening {
         let failed = |error| Error::io("listing", Path::new(INDEX_DIR), error);
         let entries = match medium.files.list(INDEX_DIR) {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             Err(error) => return Err(failed(error)),
         };
         let mut ranges = Vec::new();
@@ -110,10 +112,18 @@ impl Opening {
         Ok(())
     }
 
-    fn open(&mut self, medium: &Medium, store: &StoreFile, first: u64, last: u64) -> Result<Option<Run>, Error> {
+    fn open(
+        &mut self,
+        medium: &Medium,
+        store: &StoreFile,
+        first: u64,
+        last: u64,
+    ) -> Result<Option<Run>, Error> {
         let path = run_path(first, last);
         match Run::open(&*medium.files, &path, &store.id, store.geometry.segment_log2) {
-            Ok(Ok(run)) if run.covered().first_segment == first && run.covered().next_segment() == last + 1 => {
+            Ok(Ok(run))
+                if run.covered().first_segment == first && run.covered().next_segment() == last + 1 =>
+            {
                 Ok(Some(run))
             }
             Ok(Ok(_)) => {

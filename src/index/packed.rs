@@ -23,6 +23,9 @@ pub(crate) trait Source {
     fn bytes(&self, at: u64, count: u64) -> Result<&[u8], Damaged>;
 }
 
+/// Gives the numbers of a list from one of them on.
+pub(crate) type Fill<'f, E> = dyn FnMut(u32, &mut [u64]) -> Result<(), E> + 'f;
+
 /// A list: where its entry or table stands, and how many numbers it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct List {
@@ -81,7 +84,8 @@ impl List {
     }
 
     /// Number `n`, which the list has.
-    pub(crate) fn get(self, source: &impl Source, n: u32) -> Result<u64, Damaged> {
+    #[cfg(test)]
+    fn get(self, source: &impl Source, n: u32) -> Result<u64, Damaged> {
         let mut out = [0];
         self.copy(source, n, &mut out)?;
         Ok(out[0])
@@ -144,7 +148,7 @@ impl Packer {
     pub(crate) fn list<E>(
         &mut self,
         count: u32,
-        fill: &mut dyn FnMut(u32, &mut [u64]) -> Result<(), E>,
+        fill: &mut Fill<'_, E>,
         put: &mut dyn FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<List, E> {
         let start = self.len;

@@ -82,7 +82,7 @@ impl Index {
             let tail = before.tail.clone();
             through = tail.read().through();
             let run = match log.write_side() {
-                Ok(side) if !side.is_released() => self.store_tail(&*log.medium.files, &tail)?,
+                Ok(_) if !self.is_stopping() => self.store_tail(&*log.medium.files, &tail)?,
                 _ => self.pack(&tail)?,
             };
             before.runs.push(Arc::new(run));
@@ -99,9 +99,7 @@ impl Index {
         let mut resolved = Resolved::default();
         while let Some(walked) = walk.next(end) {
             let walked = walked.map_err(Failed::Error)?;
-            if let Err(fault) =
-                feed_read(layers, &self.state, &mut resolved, walked.commit, walked.place)?
-            {
+            if let Err(fault) = feed_read(layers, &self.state, &mut resolved, walked.commit, walked.place)? {
                 return Err(Failed::Error(log.refused(walked.place, fault)));
             }
         }
@@ -131,6 +129,29 @@ impl Index {
             }
             return Ok(());
         }
+    }
+
+    /// Makes every run again.
+    ///
+    /// # Errors
+    /// As [`rebuild`](Self::rebuild).
+    pub(crate) fn rebuild_all(&self, log: &Log) -> Result<(), Error> {
+        let _one = self.upkeep.lock();
+        let mut done = 0;
+        while let Some(run) = self.layers().runs.get(done).cloned() {
+            let layers = self.layers();
+            match self.again(log, &layers, done) {
+                Ok(runs) => {
+                    self.change(|now| replace(&mut now.runs, std::slice::from_ref(&run), &runs));
+                    done += runs.len();
+                    Counts::add(&self.counts.rebuilds);
+                }
+                Err(Failed::Damaged(earlier)) => self.rebuild_locked(log, &earlier)?,
+                Err(Failed::Error(error)) => return Err(error),
+            }
+        }
+        self.tidy(log);
+        Ok(())
     }
 
     /// Compares every run with the log. Returns what differs, nothing if all is right.
@@ -171,6 +192,7 @@ impl Index {
         let same = run.same_as(&merged)?;
         before.runs.push(Arc::new(merged));
         let (first, last) = (covered.first_segment, covered.next_segment() - 1);
-        Ok((!same).then(|| format!("index of segments {first} to {last}: the log has other keys or postings")))
+        Ok((!same)
+            .then(|| format!("index of segments {first} to {last}: the log has other keys or postings")))
     }
 }

@@ -262,9 +262,8 @@ impl Keys {
     /// The first stream at or after number `from`, in the order of their making, whose first event is in this tail; with the
     /// number to go on from.
     pub(crate) fn new_stream_from(&self, from: usize) -> Option<(&[u8], usize)> {
-        let is_new = |entry: &Entry| {
-            entry.kind == KeyKind::Stream && entry.earlier == 0 && entry.postings.len() > 0
-        };
+        let is_new =
+            |entry: &Entry| entry.kind == KeyKind::Stream && entry.earlier == 0 && entry.postings.len() > 0;
         let found = self.entries.get(from..)?.iter().position(is_new)? + from;
         Some((&self.entries[found].name, found + 1))
     }

@@ -63,24 +63,25 @@ impl Index {
         }
     }
 
-    /// Writes the run of the first complete tail, or of the first run that is in memory only, if all of it is synced.
+    /// Writes the run of the first complete tail, or of the first run that is in memory only, if all of it is synced and its
+    /// segment sealed: else the log may go on in it.
     fn write_one(&self, log: &Log) -> Result<Step, Stop> {
         let Ok(side) = log.write_side() else { return Ok(Step::Nothing) };
-        if side.sync.failure().is_some() || side.is_released() {
+        if side.sync.failure().is_some() {
             return Ok(Step::Nothing);
         }
         let synced = side.sync.synced();
         let layers = self.layers();
         let files = &*log.medium.files;
         if let Some(run) = layers.runs.iter().find(|run| !run.is_in_file()) {
-            if run.covered().last_position > synced {
+            if run.covered().last_position > synced || !side.is_sealed(run.covered().next_segment() - 1) {
                 return Ok(Step::Nothing);
             }
             let stored = Arc::new(self.store_merged(files, std::slice::from_ref(run))?);
             self.change(|layers| replace(&mut layers.runs, std::slice::from_ref(run), &[stored]));
         } else {
             let Some(tail) = layers.frozen.first() else { return Ok(Step::Nothing) };
-            if tail.read().through().position > synced {
+            if tail.read().through().position > synced || !side.is_sealed(tail.segment) {
                 return Ok(Step::Nothing);
             }
             let stored = Arc::new(self.store_tail(files, tail)?);

@@ -23,7 +23,9 @@ impl<'k> TailInput<'k> {
         let seed = index.layers().seed;
         let mut order: Vec<(u64, Key<'_>, KeyId)> =
             keys.keys().map(|(key, id)| (seed.hash(key), key, id)).collect();
-        order.sort_unstable_by(|(a, x, _), (b, y, _)| (a, x.kind as u8, x.name).cmp(&(b, y.kind as u8, y.name)));
+        order.sort_unstable_by(|(a, x, _), (b, y, _)| {
+            (a, x.kind as u8, x.name).cmp(&(b, y.kind as u8, y.name))
+        });
         Self { keys, order, origin: index.geometry.place(segment, 0).0 }
     }
 }

@@ -151,9 +151,7 @@ impl Segment {
                 let number = Some(self.number);
                 Error::corrupt(Corruption::new(fault.what, path, number, place, fault.expected, fault.found))
             }
-            Stop::Unsupported(feature) => {
-                Error::unsupported(format!("{feature} in {path} at byte {offset}"))
-            }
+            Stop::Unsupported(feature) => Error::unsupported(format!("{feature} in {path} at byte {offset}")),
             Stop::Zeros | Stop::Full => unreachable!("a fault is no end"),
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct WriteSide {
     committed: CachePadded<AtomicU64>,
     lock: Mutex<Option<Box<dyn Lock>>>,
     companion: OnceLock<Box<dyn Companion>>,
+    /// Number of the first segment that may have no durable seal.
+    unsealed: AtomicU64,
 }
 
 /// Who keeps something up along with the log: the index.
@@ -65,6 +67,8 @@ pub(crate) struct WriteStart {
     pub(crate) writer: Writer,
     pub(crate) mark: Mark,
     pub(crate) sync_interval: Duration,
+    /// Number of the segment that is written to.
+    pub(crate) unsealed: u64,
 }
 
 impl Log {
@@ -93,6 +97,7 @@ impl Log {
             writer: Mutex::new(start.writer),
             lock: Mutex::new(Some(start.lock)),
             companion: OnceLock::new(),
+            unsealed: AtomicU64::new(start.unsealed),
         });
         Self { medium, geometry, table, write: Some(write) }
     }
@@ -233,7 +238,15 @@ impl WriteSide {
         assert!(self.companion.set(companion).is_ok(), "a log has one companion");
     }
 
-    pub(super) fn tell_sealed(&self) {
+    /// Whether a segment has its seal, durably: it never goes on.
+    pub(crate) fn is_sealed(&self, segment: u64) -> bool {
+        // Pairs with the Release in `tell_sealed`.
+        segment < self.unsealed.load(Ordering::Acquire)
+    }
+
+    /// All segments before this one have been sealed.
+    pub(super) fn tell_sealed(&self, unsealed: u64) {
+        self.unsealed.store(unsealed, Ordering::Release);
         if let Some(companion) = self.companion.get() {
             companion.sealed();
         }

@@ -39,9 +39,9 @@ pub(crate) use blocks::{
 pub(crate) use check::Checker;
 pub(crate) use checkpoint::{Checkpoint, Follow};
 pub(crate) use frame::Fault;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use geometry::{HEADER_BYTES, Seed, segment_path};
 pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use geometry::{Seed, segment_path};
 pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Companion, Log, WriteSide};
 pub(crate) use open::{OpenLog, open};

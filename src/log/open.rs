@@ -1,9 +1,9 @@
 //! Opens a log, or creates it: the lock, the store file, recovery, and the way back to writing.
 
 use super::blocks::{BLOCK_BYTES, StoreFile};
+use super::checkpoint::Follow;
 use super::geometry::{Geometry, LOG_DIR};
 use super::log::{Log, WriteStart};
-use super::checkpoint::Follow;
 use super::recover::{self, Recovered};
 use super::reopen;
 use super::report::RecoveryReport;
@@ -128,6 +128,7 @@ fn finish(
         writer: reopened.writer,
         mark: reopened.mark,
         sync_interval: how.sync_interval,
+        unsealed: reopened.writer_segment,
     };
     Ok(Opened { log: Log::writable(medium.clone(), store.geometry, reopened.table, start), report })
 }

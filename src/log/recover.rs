@@ -6,7 +6,7 @@
 use super::behind::Behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
-use super::checkpoint::{Checkpoint, Follow};
+use super::checkpoint::Follow;
 use super::frame::Fault;
 use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Place, segment_number, segment_path};
 use super::headers;
@@ -21,6 +21,7 @@ use crate::event::commit::CommitRef;
 use crate::medium::{Access, Entry, Medium, RegionWriter, bug};
 use std::path::Path;
 
+mod begin;
 mod refusal;
 
 /// Takes each commit of the log, in order, with the place of its frame.
@@ -174,33 +175,6 @@ impl<'m> Walk<'m> {
             sealed: None,
             read_only: false,
         }
-    }
-
-    /// Begins behind the last checkpoint that holds. Those after one that doesn't are of another history, or speak of what is
-    /// missing, which a walk over everything tells best. Returns how many hold.
-    fn begin(&mut self, listing: &Listing, offered: &[Checkpoint]) -> Result<usize, Error> {
-        let mut held = 0usize;
-        for checkpoint in offered {
-            if !checkpoint.holds(self.medium, self.store, listing)? {
-                break;
-            }
-            held += 1;
-        }
-        let Some(last) = held.checked_sub(1).map(|last| &offered[last]) else { return Ok(0) };
-        for (number, (first, end)) in (0..).zip(&last.segments) {
-            let opened = Segment::open_unchecked(self.medium, &self.store.id, number)?;
-            let head = opened.0.region.head_bytes(0, FRAMES_AT);
-            if blocks::check_segment_header(&head, &self.store.id, number, self.geometry()).is_err() {
-                (self.segments, self.spans) = (Vec::new(), Vec::new());
-                return Ok(0);
-            }
-            self.segments.push(opened);
-            self.spans.push(Span { first: *first, end: *end });
-        }
-        self.chain = last.chain();
-        self.testified = self.testified.max(last.position);
-        self.witness = self.witness.max(last.position);
-        Ok(held)
     }
 
     fn geometry(&self) -> Geometry {

@@ -20,6 +20,8 @@ pub(crate) struct Reopened {
     pub(crate) table: Table,
     pub(crate) writer: Writer,
     pub(crate) mark: Mark,
+    /// Number of the segment that is written to.
+    pub(crate) writer_segment: u64,
 }
 
 /// Makes what was recovered durable, and the end ready for writing.
@@ -60,7 +62,7 @@ pub(crate) fn reopen(
         last_epoch,
         left: Vec::new(),
     };
-    Ok(Reopened { table, writer, mark })
+    Ok(Reopened { table, writer, mark, writer_segment: mark.segment })
 }
 
 /// Removes what stands behind the end: nothing in it was acknowledged.

@@ -142,8 +142,8 @@ impl WriteSide {
         if let Err(error) = self.seal(&target) {
             return Err(self.poison(error));
         }
-        if !target.left.is_empty() {
-            self.tell_sealed();
+        if let Some((last, _)) = target.left.last() {
+            self.tell_sealed(last + 1);
         }
         self.schedule_idle();
         Ok(())

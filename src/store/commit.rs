@@ -8,12 +8,11 @@ use super::request::{Commit, Write};
 use crate::error::Error;
 use crate::event::NewEvent;
 use crate::event::body::{BodyEncoder, WriteRef};
-use crate::event::commit::CommitRef;
 use crate::event::single::SingleEncoder;
 use crate::expected::Durability;
 use crate::index::{
-    Damaged, FedFrame, FeedEvent, FeedStream, Key, KeyId, KeyKind, Keys, Layers, Resolved, resolve, resolve_stream,
-    resolve_type,
+    Damaged, FedFrame, FeedEvent, FeedStream, Key, KeyId, KeyKind, Keys, Layers, Resolved, resolve,
+    resolve_stream, resolve_type,
 };
 use crate::log::{Place, WriteSide, Writer, Written};
 use crate::pending::Pending;
@@ -202,12 +201,7 @@ fn single_keys(
 }
 
 #[inline]
-fn post_single(
-    keys: &mut Keys,
-    [stream, of_type]: [KeyId; 2],
-    frame: &FedFrame,
-    single: &SingleEncoder,
-) {
+fn post_single(keys: &mut Keys, [stream, of_type]: [KeyId; 2], frame: &FedFrame, single: &SingleEncoder) {
     let place = Place(frame.place.0 + single.record_at() as u64);
     for id in [stream, keys.category(stream), of_type] {
         keys.post(id, place, frame.first);
@@ -217,13 +211,7 @@ fn post_single(
 
 /// Feeds a commit of one event whose keys were let go of, or whose frame begins a segment.
 #[cold]
-fn feed_single(
-    core: &Core,
-    single: &SingleEncoder,
-    stream: &str,
-    count: u64,
-    frame: &FedFrame,
-) -> Short {
+fn feed_single(core: &Core, single: &SingleEncoder, stream: &str, count: u64, frame: &FedFrame) -> Short {
     core.index.roll(core.log.geometry.segment(frame.place));
     let layers = core.index.hold();
     let mut keys = layers.tail().write();
@@ -388,5 +376,5 @@ fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, resolved: &mut Resol
         streams.resolve(core, body, resolved).expect(KEYS_ARE_KNOWN);
     }
     let layers = core.index.hold();
-    resolved.post(&mut layers.tail().write(), frame, events(body), CommitRef::new(body.bytes()));
+    resolved.post(&mut layers.tail().write(), frame, events(body), body.bytes());
 }

@@ -129,6 +129,25 @@ impl Store {
         Stats::of(&self.backend().core)
     }
 
+    /// Compares the index with the log, which is read whole. Returns what differs: nothing, if all is well.
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged. `Io`.
+    pub fn check_index(&self) -> Result<Vec<String>, Error> {
+        self.backend().core.index.check(&self.backend().core.log)
+    }
+
+    /// Makes the index again from the log, which is read whole. Never needed for a right answer: a part that is damaged is
+    /// made again when that shows.
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged. `Invalid`: the store is read-only. `DiskFull`, `Io`.
+    pub fn rebuild_index(&self) -> Result<(), Error> {
+        let core = &self.backend().core;
+        core.log.write_side()?;
+        core.index.rebuild_all(&core.log)
+    }
+
     /// What opening found.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.backend().report

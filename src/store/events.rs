@@ -44,14 +44,6 @@ impl<'v> Events<'v> {
         Self(Way::Keyed(Box::new(events)))
     }
 
-    /// Leaves out what stands before number `n` of a stream, if these are the events of one.
-    pub(super) fn from_number(mut self, n: u64) -> Self {
-        if let Way::Keyed(events) = &mut self.0 {
-            events.from(n);
-        }
-        self
-    }
-
     /// The next event with its place.
     #[inline]
     pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {

@@ -5,7 +5,7 @@ use super::view::Pinned;
 use crate::Revision;
 use crate::error::{Corruption, Error};
 use crate::event::EventRef;
-use crate::index::{Damaged, Key, KeyKind, Numbered};
+use crate::index::{Damaged, Key, KeyKind, Layers, Numbered};
 use crate::log::Place;
 use std::fmt;
 
@@ -83,7 +83,7 @@ impl<'v> KeyEvents<'v> {
             back: Piece::EMPTY,
             failed: None,
         };
-        match events.find_parts() {
+        match events.find_parts(pinned.layers()) {
             Ok(()) => {}
             Err(error) => events.fail(error),
         }
@@ -91,10 +91,10 @@ impl<'v> KeyEvents<'v> {
     }
 
     /// Finds the parts of the key's postings, and how many of these the view sees.
-    fn find_parts(&mut self) -> Result<(), Error> {
+    fn find_parts(&mut self, layers: &Layers) -> Result<(), Error> {
         let (key, end) = (self.key.as_key(), self.pinned.end);
         let hash = self.pinned.core.index.hash(key.name);
-        let (parts, high) = self.pinned.look(|layers| {
+        let (parts, high) = self.pinned.core.look(layers, |layers| {
             let parts = layers.parts(key, hash)?;
             let mut high = 0;
             for Numbered { first, part } in parts.iter().rev() {
@@ -124,6 +124,13 @@ impl<'v> KeyEvents<'v> {
     pub(super) fn from(&mut self, n: u64) {
         if self.failed.is_none() {
             self.low = self.low.max(n);
+        }
+    }
+
+    /// Leaves out what has a lower revision, if these are the events of a stream.
+    pub(super) fn skip_below(&mut self, revision: u64) {
+        if self.key.kind == KeyKind::Stream {
+            self.from(revision);
         }
     }
 
@@ -194,7 +201,8 @@ impl<'v> KeyEvents<'v> {
                 Err(damaged) => {
                     self.pinned.core.index.rebuild(&self.pinned.core.log, &damaged)?;
                     let bounds = (self.low, self.high);
-                    self.find_parts()?;
+                    // The view's own layers have the run that was damaged.
+                    self.find_parts(&self.pinned.core.index.layers())?;
                     (self.low, self.high) = bounds;
                 }
             }

@@ -103,11 +103,12 @@ impl Options {
         self
     }
 
-    /// Opens the store in `dir`, or creates it.
+    /// Opens the store in `dir`, or creates it. Reads and checks the end of the log that the index on disk doesn't cover;
+    /// older events are checked when they are first read. Where files of the index are damaged or missing, it reads more.
     ///
     /// # Errors
     /// `Invalid`: an option is out of its bounds or differs from what is stored, or `dir` is no store
-    /// ([`Error::is_not_a_store`]). `Locked`: another writer has it. `Corrupt`: acknowledged data is damaged.
+    /// ([`Error::is_not_a_store`]). `Locked`: another writer has it. `Corrupt`: acknowledged data that was read is damaged.
     /// `Unsupported`: a later version wrote it. `DiskFull`, `Io`.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         if self.write_mode == Some(WriteMode::Heap) {

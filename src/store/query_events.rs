@@ -1,10 +1,13 @@
-//! The events that a query asks for: by the postings of one key where the query names one, else by a walk over everything.
-//! Which way is taken changes only how long it takes; what `Query::matches` says is what is given.
+//! The events that a query asks for: by the postings of keys that every one of them has, else by a walk over everything. Which
+//! way is taken changes only how long it takes; what `Query::matches` says is what is given.
 
 use super::events::{Events, Placed};
+use super::key_events::KeyEvents;
+use super::merge::Merge;
 use super::view::View;
 use crate::error::Error;
-use crate::event::EventRef;
+use crate::event::{EventId, EventRef};
+use crate::index::{Key, KeyKind};
 use crate::query::{Query, QueryItem};
 use crate::{Position, Revision};
 use std::fmt;
@@ -12,12 +15,18 @@ use std::fmt;
 /// The events of a query in the order of their positions: an iterator from both ends. See [`View::query`].
 #[must_use = "an iterator does nothing until it is used"]
 pub struct QueryEvents<'v> {
-    events: Events<'v>,
+    way: Way<'v>,
     query: Query,
     from: Option<Revision>,
-    /// Whether the events are those of one stream, counted by their revisions.
-    by_revision: bool,
 }
+
+enum Way<'v> {
+    Scan(Box<Events<'v>>),
+    Keyed(Merge<'v>),
+}
+
+/// A walk over everything reads an event so many times faster than postings do.
+const SCAN_IS_FASTER: u64 = 3;
 
 impl View {
     /// The events of a query, in order.
@@ -35,43 +44,80 @@ impl View {
     /// # Ok::<(), orchestrix::Error>(())
     /// ```
     pub fn query(&self, query: &Query) -> QueryEvents<'_> {
-        let (events, by_revision) = match query.items() {
-            [] => (self.all().before(Position::START), false),
-            [item] => self.candidates(item),
-            _ => (self.all(), false),
+        let way = match self.keyed(query) {
+            Some(keys) => Way::Keyed(Merge::new(keys)),
+            None => Way::Scan(Box::new(self.all())),
         };
-        QueryEvents { events, query: query.clone(), from: None, by_revision }
+        QueryEvents { way, query: query.clone(), from: None }
     }
 
-    /// Events that have everything that one key of an item says; whether that is its stream.
-    fn candidates(&self, item: &QueryItem) -> (Events<'_>, bool) {
-        match (item.stream(), item.category(), item.types()) {
-            (Some(stream), ..) => (self.stream_in_order(stream), true),
-            (_, Some(category), _) => (self.category(category), false),
-            (_, _, Some([one])) => (self.event_type(one), false),
-            _ => (self.all(), false),
+    /// For each item the keys of which each of its events has one, those with the fewest events; `None` if a walk is faster.
+    fn keyed(&self, query: &Query) -> Option<Vec<KeyEvents<'_>>> {
+        let mut keys = Vec::new();
+        for item in query.items() {
+            keys.extend(self.rarest(item)?);
         }
+        let is_stream = |item: &QueryItem| item.stream().is_some();
+        let events: u64 = keys.iter().map(KeyEvents::len).sum();
+        let few = events.saturating_mul(SCAN_IS_FASTER) <= self.watermark().0;
+        (few || query.items().iter().all(is_stream)).then_some(keys)
+    }
+
+    fn rarest(&self, item: &QueryItem) -> Option<Vec<KeyEvents<'_>>> {
+        let key = |kind, name: &[u8]| vec![self.key_events_of(Key { kind, name })];
+        let mut choices: Vec<Vec<KeyEvents<'_>>> = Vec::new();
+        if let Some(name) = item.stream() {
+            choices.push(key(KeyKind::Stream, name.as_bytes()));
+        }
+        if let Some(name) = item.category() {
+            choices.push(key(KeyKind::Category, name.as_bytes()));
+        }
+        choices.extend(item.tags().iter().map(|tag| key(KeyKind::Tag, tag.as_bytes())));
+        if let Some(id) = item.correlation() {
+            choices.push(match EventId::from(id).as_uuid() {
+                Some(uuid) => key(KeyKind::CorrelationUuid, uuid.as_bytes()),
+                None => key(KeyKind::CorrelationText, id.as_bytes()),
+            });
+        }
+        if let Some(types) = item.types() {
+            let each = types.iter().map(|name| Key { kind: KeyKind::Type, name: name.as_bytes() });
+            choices.push(each.map(|key| self.key_events_of(key)).collect());
+        }
+        choices.into_iter().min_by_key(|keys| keys.iter().map(KeyEvents::len).sum::<u64>())
     }
 }
 
 impl<'v> QueryEvents<'v> {
     /// Leaves out what stands at this position or before it: pass the position that was seen last.
-    pub fn after(self, position: Position) -> Self {
-        Self { events: self.events.after(position), ..self }
+    pub fn after(mut self, position: Position) -> Self {
+        self.way = match self.way {
+            Way::Scan(events) => Way::Scan(Box::new(events.after(position))),
+            Way::Keyed(mut keys) => {
+                keys.each(|events| events.after(position.0));
+                Way::Keyed(keys)
+            }
+        };
+        self
     }
 
     /// Leaves out what stands at this position or behind it: where a backward read goes on.
-    pub fn before(self, position: Position) -> Self {
-        Self { events: self.events.before(position), ..self }
+    pub fn before(mut self, position: Position) -> Self {
+        self.way = match self.way {
+            Way::Scan(events) => Way::Scan(Box::new(events.before(position))),
+            Way::Keyed(mut keys) => {
+                keys.each(|events| events.before_position(position.0));
+                Way::Keyed(keys)
+            }
+        };
+        self
     }
 
     /// Leaves out what has a lower revision in its stream (inclusive).
-    pub fn from(self, revision: Revision) -> Self {
-        let events = match self.by_revision {
-            true => self.events.from_number(revision.0),
-            false => self.events,
-        };
-        Self { events, from: self.from.max(Some(revision)), ..self }
+    pub fn from(mut self, revision: Revision) -> Self {
+        if let Way::Keyed(keys) = &mut self.way {
+            keys.each(|events| events.skip_below(revision.0));
+        }
+        Self { from: self.from.max(Some(revision)), ..self }
     }
 
     fn asks_for(&self, event: EventRef<'_>) -> bool {
@@ -81,7 +127,11 @@ impl<'v> QueryEvents<'v> {
     /// The next event with its place.
     pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
         loop {
-            match self.events.next_placed()? {
+            let next = match &mut self.way {
+                Way::Scan(events) => events.next_placed(),
+                Way::Keyed(keys) => keys.next_placed(),
+            };
+            match next? {
                 Ok((_, event)) if !self.asks_for(event) => {}
                 asked => return Some(asked),
             }
@@ -91,7 +141,11 @@ impl<'v> QueryEvents<'v> {
     /// The next event from the end with its place.
     pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
         loop {
-            match self.events.next_back_placed()? {
+            let next = match &mut self.way {
+                Way::Scan(events) => events.next_back_placed(),
+                Way::Keyed(keys) => keys.next_back_placed(),
+            };
+            match next? {
                 Ok((_, event)) if !self.asks_for(event) => {}
                 asked => return Some(asked),
             }

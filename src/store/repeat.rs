@@ -13,11 +13,7 @@ use crate::{Position, Revision};
 
 /// Looks for the commit at the place that the unmet expectation names. Returns its receipt, and the position that must be
 /// synced for it.
-pub(super) fn find(
-    core: &Core,
-    writes: &[Write<'_>],
-    unmet: usize,
-) -> Result<Option<(Receipt, u64)>, Error> {
+pub(super) fn find(core: &Core, writes: &[Write<'_>], unmet: usize) -> Result<Option<(Receipt, u64)>, Error> {
     let Some(first) = expected_next(writes[unmet].expected) else { return Ok(None) };
     let key = Key { kind: KeyKind::Stream, name: writes[unmet].stream.as_bytes() };
     let hash = core.index.hash(key.name);

@@ -4,6 +4,7 @@ use super::core::Core;
 use crate::Position;
 use crate::error::Error;
 use crate::medium::WriteMode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sizes and watermarks, as of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,41 @@ pub struct Stats {
     pub writer_lives: bool,
     /// How commits reach the segments.
     pub write_mode: WriteMode,
+    /// The index.
+    pub index: IndexStats,
+}
+
+/// What the index takes, and what has been done to it since the store was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexStats {
+    /// Files that it consists of; what they don't cover is in memory.
+    pub runs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Runs that were written for segments that are complete.
+    pub written: u64,
+    /// Merges of several runs into one.
+    pub merges: u64,
+    /// Runs that were damaged and made again from the log.
+    pub rebuilds: u64,
+    /// What was wrong with them, and with those that opening left out.
+    pub problems: Vec<String>,
+}
+
+impl IndexStats {
+    fn of(core: &Core) -> Self {
+        let (layers, counts) = (core.index.layers(), core.index.counts());
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Self {
+            runs: layers.runs().len() as u64,
+            bytes: layers.runs().iter().map(|run| run.file_bytes()).sum(),
+            written: count(&counts.runs_written),
+            merges: count(&counts.merges),
+            rebuilds: count(&counts.rebuilds),
+            problems: core.index.problems(),
+        }
+    }
 }
 
 impl Stats {
@@ -51,6 +87,7 @@ impl Stats {
             synced_position: Position(synced),
             writer_lives: core.log.writer_lives()?,
             write_mode: files.write_mode(),
+            index: IndexStats::of(core),
         })
     }
 }

@@ -97,6 +97,10 @@ impl View {
         Events::scan(&self.0)
     }
 
+    pub(super) fn pinned(&self) -> &Pinned {
+        &self.0
+    }
+
     /// The events of a stream, in order. A stream that isn't there has none.
     pub fn stream(&self, name: impl AsRef<str>) -> StreamEvents<'_> {
         StreamEvents::new(self.key_events(KeyKind::Stream, name.as_ref()))
@@ -137,13 +141,12 @@ impl View {
         self.streams().try_fold(0, |count, stream| stream.map(|_| count + 1))
     }
 
-    /// The events of a stream, as those of any other key.
-    pub(super) fn stream_in_order(&self, name: &str) -> Events<'_> {
-        Events::keyed(self.key_events(KeyKind::Stream, name))
+    pub(super) fn key_events_of(&self, key: Key<'_>) -> KeyEvents<'_> {
+        KeyEvents::new(&self.0, key)
     }
 
     fn key_events(&self, kind: KeyKind, name: &str) -> KeyEvents<'_> {
-        KeyEvents::new(&self.0, Key { kind, name: name.as_bytes() })
+        self.key_events_of(Key { kind, name: name.as_bytes() })
     }
 }
 

@@ -124,7 +124,11 @@ pub(crate) fn check_heads(plain: &Plain, view: &View, seen: usize) {
         assert_eq!(view.head(stream).expect("a head"), head, "head of {stream}");
     }
     assert_eq!(view.stream_count().expect("a count"), streams.len() as u64);
-    assert_eq!(view.streams().collect::<Result<Vec<_>, _>>().expect("streams"), streams, "in the order of their first events");
+    assert_eq!(
+        view.streams().collect::<Result<Vec<_>, _>>().expect("streams"),
+        streams,
+        "in the order of their first events"
+    );
 }
 
 /// Everything that a view shows: each event once forward and once backward, and every other way to it.

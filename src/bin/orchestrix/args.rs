@@ -42,8 +42,19 @@ pub(crate) enum Command {
     /// Check every checksum, position and revision of a store; changes nothing
     Verify,
     Repair(Repair),
+    /// Check the index against the log, or make it again from the log
+    #[command(subcommand)]
+    Index(Index),
     #[command(hide = true)]
     DemoWriter(DemoWriter),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Index {
+    /// Compare the index with the log; changes nothing
+    Check,
+    /// Make the index again from the log
+    Rebuild,
 }
 
 /// Import events, one JSON object a line; what is already there is skipped

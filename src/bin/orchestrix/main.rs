@@ -6,6 +6,7 @@ mod args;
 mod demo;
 mod failure;
 mod import;
+mod index;
 mod inspect;
 mod interrupt;
 mod open;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Stats => stats::run(&global),
         Command::Verify => verify::run(&global),
         Command::Repair(args) => repair::run(&global, args),
+        Command::Index(args) => index::run(&global, args),
         Command::DemoWriter(args) => demo::write(&args.dir),
     };
     match ended {

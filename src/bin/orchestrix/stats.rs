@@ -30,6 +30,8 @@ fn json(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
         "segment_bytes": stats.segment_bytes,
         "write_mode": mode(stats.write_mode),
         "writer_lives": stats.writer_lives,
+        "index_runs": stats.index.runs,
+        "index_bytes": stats.index.bytes,
     }))
 }
 
@@ -43,6 +45,8 @@ fn text(stats: &Stats, out: &mut Out) -> Result<(), Failure> {
         ("first position", stats.first_position.0),
         ("last position", stats.last_position.0),
         ("synced position", stats.synced_position.0),
+        ("index runs", stats.index.runs),
+        ("index bytes", stats.index.bytes),
     ] {
         out.line(format_args!("{name:16} {:>16}", grouped(number)))?;
     }

@@ -150,7 +150,9 @@ impl Header {
         let fits = header.set_checksums_length() && header.fits();
         match header.places().filter(|_| fits).map(|places| places[SECTIONS]) {
             Some(end) if end == bytes => Ok(header),
-            Some(end) => wrong(LENGTHS_AT, "sections that end with the file", format!("{end} of {bytes} bytes")),
+            Some(end) => {
+                wrong(LENGTHS_AT, "sections that end with the file", format!("{end} of {bytes} bytes"))
+            }
             None => wrong(LENGTHS_AT, "lengths of sections that fit their entries", "others".to_owned()),
         }
     }

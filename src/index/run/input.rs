@@ -28,6 +28,9 @@ impl From<Damaged> for Stop {
     }
 }
 
+/// Gives the numbers of a key from one of them on.
+pub(crate) type Numbers<'n> = dyn Fn(u32, &mut [u64]) -> Result<(), Stop> + 'n;
+
 /// One key.
 pub(crate) struct KeyInput<'k> {
     pub(crate) hash: u64,
@@ -37,7 +40,7 @@ pub(crate) struct KeyInput<'k> {
     /// Postings in the run; at least one.
     pub(crate) count: u32,
     /// Gives the numbers (places, counted from the first segment of the run) from number `n` on.
-    pub(crate) numbers: &'k dyn Fn(u32, &mut [u64]) -> Result<(), Stop>,
+    pub(crate) numbers: &'k Numbers<'k>,
 }
 
 /// Keys in ascending order of hash, kind and name. Walked twice: to measure, and to write.

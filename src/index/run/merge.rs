@@ -1,9 +1,9 @@
 //! Several neighbouring runs as the input of one: keys in order, the postings of each one after another.
 
+use super::Slot;
 use super::header::Covered;
 use super::input::{Input, KeyInput, Stop};
 use super::reader::Run;
-use super::Slot;
 use crate::index::key::Key;
 use std::sync::Arc;
 
@@ -23,7 +23,11 @@ impl<'r> Merge<'r> {
     pub(crate) fn new(runs: &'r [Arc<Run>], go_on: &'r dyn Fn() -> bool) -> Self {
         assert!(!runs.is_empty(), "a merge has runs");
         for pair in runs.windows(2) {
-            assert_eq!(pair[0].covered().next_segment(), pair[1].covered().first_segment, "runs are neighbours");
+            assert_eq!(
+                pair[0].covered().next_segment(),
+                pair[1].covered().first_segment,
+                "runs are neighbours"
+            );
         }
         Self { runs, go_on }
     }
@@ -65,6 +69,9 @@ impl<'r> Merge<'r> {
     }
 }
 
+/// What slots are ordered by: hash, kind, name.
+type Order<'r> = (u64, u8, &'r [u8]);
+
 /// One run during a merge: the slot that is next.
 struct Head<'r> {
     run: &'r Run,
@@ -79,7 +86,7 @@ impl<'r> Head<'r> {
     }
 
     /// What slots are ordered by.
-    fn order(&self) -> Result<Option<(u64, u8, &'r [u8])>, Stop> {
+    fn order(&self) -> Result<Option<Order<'r>>, Stop> {
         let Some(slot) = &self.slot else { return Ok(None) };
         Ok(Some((slot.hash, slot.kind, self.run.name(slot)?)))
     }
@@ -93,7 +100,7 @@ impl Input for Merge<'_> {
         let origin = self.runs[0].origin();
         let mut seen = 0;
         loop {
-            let mut least: Option<(u64, u8, &[u8])> = None;
+            let mut least: Option<Order<'_>> = None;
             for head in &heads {
                 if let Some(order) = head.order()?
                     && least.is_none_or(|least| order < least)
@@ -121,7 +128,7 @@ impl Input for Merge<'_> {
 
 fn visit_key(
     parts: &[(&Run, Slot)],
-    (hash, _, name): (u64, u8, &[u8]),
+    (hash, _, name): Order<'_>,
     origin: u64,
     visit: &mut dyn FnMut(&KeyInput<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {

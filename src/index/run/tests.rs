@@ -24,7 +24,8 @@ fn tail(index: &Index, segment: u64, before: Through, events: u64) -> (Tail, Kno
     let tail = Tail::new(segment, before);
     let mut known: Known = Vec::new();
     let mut keys = tail.write();
-    let category = keys.add(Key { kind: KeyKind::Category, name: b"s" }, index.hash(b"s"), 10 * segment, None);
+    let category =
+        keys.add(Key { kind: KeyKind::Category, name: b"s" }, index.hash(b"s"), 10 * segment, None);
     known.push((KeyKind::Category, b"s".to_vec(), 10 * segment, Vec::new()));
     let mut ids: Vec<KeyId> = vec![category];
     for n in 0..events.div_ceil(3) {
@@ -100,9 +101,8 @@ fn merged_runs_say_what_each_of_them_said() {
             }
         }
     }
-    let merge = |runs: &[Arc<Run>]| {
-        Arc::new(index.write_merged(&HeapFiles::new(), "run", runs, &|| true).unwrap())
-    };
+    let merge =
+        |runs: &[Arc<Run>]| Arc::new(index.write_merged(&HeapFiles::new(), "run", runs, &|| true).unwrap());
     let merged = merge(&runs);
     assert!(says(&index, &merged, &all).unwrap());
     assert_eq!(merged.covered().segments, 5);

@@ -121,10 +121,17 @@ fn rule_17_a_gap_in_a_listing_is_looked_at_twice() {
     }
 }
 
-/// Everything is checked at the opening, and damage to what was acknowledged is refused wherever it lies.
+/// Opens and reads everything.
+fn read(machine: &Machine, options: crate::Options) -> Result<(), crate::Error> {
+    let store = machine.open(options)?;
+    store.view().all().try_for_each(|event| event.map(drop))
+}
+
+/// What runs don't cover is checked at the opening, the rest at its first reading; damage to what was acknowledged is refused
+/// wherever it lies.
 // D14, D15, F22, F47
 #[test]
-fn rule_14_opening_checks_the_whole_log() {
+fn rule_14_damage_is_refused_at_the_opening_or_the_first_reading() {
     let machine = Machine::new(1);
     let store = machine.open(quiet()).expect("a store");
     append(&store, 0..120);
@@ -136,14 +143,14 @@ fn rule_14_opening_checks_the_whole_log() {
             for place in [0, 5, 9, 40, 60, 70, 90, 110] {
                 let spoilt = machine.kill(1);
                 edit(&spoilt, &path(number), |bytes| bytes[at + place] ^= 4);
-                let error = spoilt.open(quiet()).expect_err("acknowledged data");
+                let error = read(&spoilt, quiet()).expect_err("acknowledged data");
                 let found = error.corruption().expect("a place").clone();
                 assert_eq!(found.segment, Some(number), "{error}");
                 assert!(
                     (at as u64..at as u64 + 128).contains(&found.offset),
                     "frame {n}, byte {place}: {error}"
                 );
-                assert!(spoilt.open(quiet().read_only()).expect_err("for a reader too").is_corrupt());
+                assert!(read(&spoilt, quiet().read_only()).expect_err("for a reader too").is_corrupt());
                 let report = spoilt.verify().expect("a report");
                 assert_eq!(report.problems[0].offset, found.offset, "verify says the same");
             }

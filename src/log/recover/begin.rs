@@ -1,0 +1,50 @@
+//! Where a walk begins: behind what a checkpoint of the index covers.
+
+use super::{Listing, Span, Walk};
+use crate::error::Error;
+use crate::log::blocks::{self, BLOCK_BYTES, SEAL_AT, Seal};
+use crate::log::checkpoint::Checkpoint;
+use crate::log::geometry::FRAMES_AT;
+use crate::log::segment::Segment;
+
+impl Walk<'_> {
+    /// Begins behind the last checkpoint that holds. Those after one that doesn't are of another history, or speak of what is
+    /// missing, which a walk over everything tells best. Returns how many hold.
+    pub(super) fn begin(&mut self, listing: &Listing, offered: &[Checkpoint]) -> Result<usize, Error> {
+        for (number, checkpoint) in offered.iter().enumerate() {
+            let kept = self.segments.len();
+            if !checkpoint.holds(self.medium, self.store, listing)? || !self.open_covered(checkpoint)? {
+                self.segments.truncate(kept);
+                self.spans.truncate(kept);
+                return Ok(number);
+            }
+            self.chain = checkpoint.chain();
+            self.testified = self.testified.max(checkpoint.position);
+            self.witness = self.witness.max(checkpoint.position);
+        }
+        Ok(offered.len())
+    }
+
+    /// Opens the segments of a checkpoint that aren't yet. `false` if a header or seal isn't as it should be: a segment without
+    /// a seal may have gone on behind what the checkpoint knows.
+    fn open_covered(&mut self, checkpoint: &Checkpoint) -> Result<bool, Error> {
+        let firsts = checkpoint.segments.iter().skip(1).map(|(first, _)| *first);
+        let nexts = firsts.chain([checkpoint.position + 1]);
+        let all = (0..).zip(checkpoint.segments.iter().zip(nexts)).skip(self.segments.len());
+        for (number, ((first, end), next)) in all {
+            let opened = Segment::open_unchecked(self.medium, &self.store.id, number)?;
+            let head = opened.0.region.head_bytes(0, FRAMES_AT);
+            if blocks::check_segment_header(&head, &self.store.id, number, self.geometry()).is_err() {
+                return Ok(false);
+            }
+            let sector = &head[SEAL_AT as usize..SEAL_AT as usize + BLOCK_BYTES];
+            let seal = Seal::decode(sector, opened.0.seed).ok().flatten();
+            if seal.is_none_or(|seal| (seal.end, seal.next) != (*end, next)) {
+                return Ok(false);
+            }
+            self.segments.push(opened);
+            self.spans.push(Span { first: *first, end: *end });
+        }
+        Ok(true)
+    }
+}

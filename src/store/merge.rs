@@ -1,0 +1,84 @@
+//! The events of several keys in the order of the log, each once: from both ends.
+
+use super::events::Placed;
+use super::key_events::KeyEvents;
+use crate::log::Place;
+
+/// The events of any of some keys.
+pub(super) struct Merge<'v>(Vec<Ends<'v>>);
+
+/// The events of one key, with what was looked at at either end.
+struct Ends<'v> {
+    events: KeyEvents<'v>,
+    front: Option<Placed<'v>>,
+    back: Option<Placed<'v>>,
+}
+
+/// Where an event stands that was looked at. What can't be read is told first.
+fn place(placed: &Placed<'_>) -> Option<Place> {
+    placed.as_ref().ok().map(|(place, _)| *place)
+}
+
+impl<'v> Ends<'v> {
+    /// The first event that is left. The one that was looked at at the other end may be it.
+    fn first(&mut self) -> Option<&Placed<'v>> {
+        if self.front.is_none() {
+            self.front = self.events.next_placed().or_else(|| self.back.take());
+        }
+        self.front.as_ref()
+    }
+
+    fn last(&mut self) -> Option<&Placed<'v>> {
+        if self.back.is_none() {
+            self.back = self.events.next_back_placed().or_else(|| self.front.take());
+        }
+        self.back.as_ref()
+    }
+}
+
+impl<'v> Merge<'v> {
+    pub(super) fn new(keys: Vec<KeyEvents<'v>>) -> Self {
+        Self(keys.into_iter().map(|events| Ends { events, front: None, back: None }).collect())
+    }
+
+    /// Narrows each key, before anything was read.
+    pub(super) fn each(&mut self, narrow: impl Fn(&mut KeyEvents<'v>)) {
+        self.0.iter_mut().for_each(|ends| narrow(&mut ends.events));
+    }
+
+    /// The next event with its place.
+    pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
+        let least = self.0.iter_mut().filter_map(|ends| ends.first().map(place)).min()?;
+        let mut next = None;
+        for ends in &mut self.0 {
+            if ends.first().map(place) == Some(least) {
+                next = next.or(ends.front.take());
+                if least.is_none() {
+                    break;
+                }
+                ends.front = None;
+            }
+        }
+        next
+    }
+
+    /// The next event from the end with its place.
+    pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
+        let greatest = |found: Option<Option<Place>>, other: Option<Place>| match (found, other) {
+            (Some(None), _) | (_, None) => Some(None),
+            (found, other) => found.max(Some(other)),
+        };
+        let last = self.0.iter_mut().filter_map(|ends| ends.last().map(place)).fold(None, greatest)?;
+        let mut next = None;
+        for ends in &mut self.0 {
+            if ends.last().map(place) == Some(last) {
+                next = next.or(ends.back.take());
+                if last.is_none() {
+                    break;
+                }
+                ends.back = None;
+            }
+        }
+        next
+    }
+}

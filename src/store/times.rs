@@ -1,0 +1,35 @@
+//! Finding a place by time.
+
+use super::scan::Frames;
+use super::view::View;
+use crate::Position;
+use crate::error::Error;
+use crate::event::new::nanos_of;
+use std::time::SystemTime;
+
+impl View {
+    /// Position of the first event that was committed at a time or later; `None` if no event was. Where the clock went back,
+    /// a commit counts as made at the latest time of those before it.
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged there. `Io`.
+    pub fn first_since(&self, time: SystemTime) -> Result<Option<Position>, Error> {
+        // Beyond what a commit's time can say, it is before or behind all of them.
+        let wanted =
+            nanos_of(time).unwrap_or(if time < SystemTime::UNIX_EPOCH { i64::MIN } else { i64::MAX });
+        let pinned = self.pinned();
+        let until = pinned.look(|layers| layers.noted_until(wanted))?;
+        let start = match until {
+            Some(noted) => Some(noted),
+            None => pinned.look(|layers| layers.first_noted())?,
+        };
+        let Some((_, place)) = start else { return Ok(None) };
+        let mut frames = Frames::from(pinned, place);
+        while let Some(frame) = frames.next().transpose()? {
+            if frame.commit.time() >= wanted {
+                return Ok(Some(frame.commit.first_position()));
+            }
+        }
+        Ok(None)
+    }
+}
