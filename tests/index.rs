@@ -205,3 +205,26 @@ fn a_place_is_found_by_its_time() {
     }
     assert_eq!(Store::in_memory().view().first_since(SystemTime::UNIX_EPOCH).expect("a search"), None);
 }
+
+/// The rest of a sector that was padded must be zero, in segments that opening passes over, too.
+// D16
+#[test]
+fn padding_is_checked_when_it_is_first_passed() {
+    let dir = Dir::new();
+    let store = Store::options().segment_bytes(64 << 10).pad_syncs(true).open(dir.store()).expect("a store");
+    for n in 0..40 {
+        let (stream, event) = event(n);
+        store.append(stream, Any, event).wait().expect("an append");
+    }
+    store.close().wait().expect("a close");
+    drop(store);
+    let mut bytes = fs::read(dir.segment(0)).expect("a segment");
+    assert_eq!(bytes[4_096 + 2_000], 0, "behind the first frame");
+    bytes[4_096 + 2_000] = 1;
+    fs::write(dir.segment(0), bytes).expect("a write");
+    let store = Store::options().read_only().open(dir.store()).expect("a store");
+    assert!(store.stats().expect("stats").index.runs > 0);
+    let read = store.view().all().collect::<Result<Vec<_>, _>>().map(drop);
+    says(read, ErrorKind::Corrupt, &["padding", "00000000000000000000.seg at byte 6096"]);
+    assert!(!verify(dir.store()).expect("a report").is_clean());
+}

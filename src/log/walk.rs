@@ -1,6 +1,7 @@
 //! Walks the published frames of a log, from any place on. What wasn't checked before is checked; a frame that doesn't follow
 //! the one before it is refused.
 
+use super::blocks::first_nonzero;
 use super::frame::Fault;
 use super::geometry::{FRAMES_AT, Geometry, HEADER_BYTES, Place};
 use super::segment::{Segment, Table};
@@ -50,6 +51,9 @@ impl<'t> Walk<'t> {
                 // The rest of a sector that was padded.
                 let padded = self.geometry.after_sync(self.offset);
                 if padded > self.offset {
+                    if let Err(error) = check_padding(segment, self.offset, padded.min(published)) {
+                        return Some(Err(error));
+                    }
                     self.offset = padded;
                     continue;
                 }
@@ -75,5 +79,20 @@ impl<'t> Walk<'t> {
         self.next = Some(commit.last_position().0 + 1);
         self.offset += u64::from(commit.length());
         Ok(Walked { commit, place })
+    }
+}
+
+/// The rest of a sector must be zero, where nobody has looked at it before.
+fn check_padding(segment: &Segment, from: u64, to: u64) -> Result<(), Error> {
+    if segment.checked.is_none() {
+        return Ok(());
+    }
+    let bytes = segment.region.bytes(from, to);
+    match first_nonzero(bytes) {
+        None => Ok(()),
+        Some(at) => {
+            let fault = Fault::new("padding", at, "zero", format_args!("{:#04x}", bytes[at]));
+            Err(segment.refused(from, fault))
+        }
     }
 }
