@@ -38,35 +38,61 @@ pub(crate) struct Resolved {
     keyed: bool,
 }
 
-/// Finds or makes the keys of a commit.
-///
-/// # Errors
-/// A run is damaged; keys that were made until then stay, without postings.
+impl Resolved {
+    /// Finds or makes the keys of a commit in the tail of `layers`.
+    ///
+    /// # Errors
+    /// A run is damaged; keys that were made until then stay, without postings.
+    #[inline]
+    pub(crate) fn find<'a>(
+        &mut self,
+        keys: &mut Keys,
+        layers: &Layers,
+        state: &FixedState,
+        streams: impl Iterator<Item = FeedStream<'a>>,
+        names: impl Iterator<Item = FeedName<'a>>,
+    ) -> Result<(), Damaged> {
+        self.streams.clear();
+        for stream in streams {
+            self.streams.push(resolve_stream(keys, layers, state, &stream)?);
+        }
+        self.find_names(keys, layers, names)
+    }
+
+    fn find_names<'a>(
+        &mut self,
+        keys: &mut Keys,
+        layers: &Layers,
+        names: impl Iterator<Item = FeedName<'a>>,
+    ) -> Result<(), Damaged> {
+        self.names.clear();
+        self.keyed = false;
+        for (kind, name, hash) in names {
+            let kind = KeyKind::of_name(kind);
+            self.keyed |= kind != Some(KeyKind::Type);
+            self.names.push(match kind {
+                Some(KeyKind::Type) => Some(resolve_type(keys, layers, name, hash)?),
+                Some(kind) => Some(resolve_key(keys, layers, Key { kind, name }, hash)?),
+                None => None,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The key of a stream in the tail, if it has one there, and how many events the stream has.
 #[inline]
-pub(crate) fn resolve<'a>(
-    keys: &mut Keys,
+pub(crate) fn stream_in(
+    keys: &Keys,
     layers: &Layers,
-    state: &FixedState,
-    streams: impl Iterator<Item = FeedStream<'a>>,
-    names: impl Iterator<Item = FeedName<'a>>,
-    out: &mut Resolved,
-) -> Result<(), Damaged> {
-    out.streams.clear();
-    out.names.clear();
-    out.keyed = false;
-    for stream in streams {
-        out.streams.push(resolve_stream(keys, layers, state, &stream)?);
-    }
-    for (kind, name, hash) in names {
-        let id = match KeyKind::of_name(kind) {
-            Some(KeyKind::Type) => Some(resolve_type(keys, layers, name, hash)?),
-            Some(kind) => Some(resolve_key(keys, layers, Key { kind, name }, hash)?),
-            None => None,
-        };
-        out.keyed |= KeyKind::of_name(kind) != Some(KeyKind::Type);
-        out.names.push(id);
-    }
-    Ok(())
+    name: &[u8],
+    hash: u64,
+) -> Result<(Option<KeyId>, u64), Damaged> {
+    let key = Key { kind: KeyKind::Stream, name };
+    Ok(match keys.find(key, hash) {
+        Some(id) => (Some(id), keys.count(id)),
+        None => (None, layers.count_before_tail(key, hash)?),
+    })
 }
 
 #[inline]
@@ -186,29 +212,24 @@ pub(crate) fn feed_read(
     let mut tail = layers.tail().write();
     let keys = &mut *tail;
     let streams = commit.stream_count();
+    resolved.streams.clear();
     for number in 0..streams {
         let (name, found) = (commit.stream_name(number), commit.first_revision(number).0);
-        let (key, hash) = (Key { kind: KeyKind::Stream, name }, name_hash(state, name));
-        let next = match keys.find(key, hash) {
-            Some(id) => keys.count(id),
-            None => layers.count_before_tail(key, hash)?,
-        };
+        let hash = name_hash(state, name);
+        let (known, next) = stream_in(keys, layers, name, hash)?;
         if next != found {
             let name = String::from_utf8_lossy(name);
             let fault = crate::log::Fault::new("frame", 40, format!("revision {next} of {name}"), found);
             return Ok(Err(fault));
         }
+        let stream = FeedStream { name, hash, count: next, known };
+        resolved.streams.push(resolve_stream(keys, layers, state, &stream)?);
     }
-    let own = (0..streams).map(|number| {
-        let name = commit.stream_name(number);
-        let (hash, count) = (name_hash(state, name), commit.first_revision(number).0);
-        FeedStream { name, hash, count, known: None }
-    });
     let names = (u32::from(streams)..commit.name_count()).map(|number| {
         let (kind, name) = commit.name(number);
         (kind, name, name_hash(state, name))
     });
-    resolve(keys, layers, state, own, names, resolved)?;
+    resolved.find_names(keys, layers, names)?;
     let frame = FedFrame {
         first: commit.first_position().0,
         last: commit.last_position().0,

@@ -1,7 +1,5 @@
 //! The index as one thing: its layers, which lookups read and upkeep replaces, and what was done to them.
 
-use super::base::Base;
-use super::key::HashSeed;
 use super::layers::Layers;
 use super::run::Run;
 use super::tail::{Tail, Through};
@@ -43,23 +41,11 @@ impl Counts {
 impl Index {
     /// An index of these runs, with an empty tail behind them. `state` is what names are hashed with in memory.
     pub(super) fn new(state: FixedState, store: &StoreId, geometry: Geometry, runs: Vec<Arc<Run>>) -> Self {
-        let before = match runs.last() {
-            None => Through::START,
-            Some(run) => through(run, geometry),
-        };
-        let segment = runs.last().map_or(0, |run| run.covered().next_segment());
-        let layers = Layers {
-            runs,
-            frozen: Vec::new(),
-            tail: Arc::new(Tail::new(segment, before)),
-            seed: HashSeed::new(store),
-            base: Arc::new(Base::default()),
-        };
         Self {
             state,
             store: *store,
             geometry,
-            layers: RwLock::new(Arc::new(layers)),
+            layers: RwLock::new(Arc::new(Layers::behind(runs, store, geometry))),
             upkeep: Mutex::new(()),
             stopping: AtomicBool::new(false),
             counts: Counts::default(),
@@ -130,7 +116,7 @@ pub(super) fn through(run: &Run, geometry: Geometry) -> Through {
     let end = run.segment(last).map_or(covered.last_frame, |(_, end)| end);
     Through {
         position: covered.last_position,
-        place: geometry.place(covered.next_segment() - 1, end.min(geometry.segment_bytes())),
+        place: geometry.place(covered.last_segment(), end.min(geometry.segment_bytes())),
         time_max: covered.time_max,
     }
 }

@@ -1,10 +1,11 @@
 //! The index as its layers: runs on disk, tails whose run isn't written yet, and the tail that grows. A key's postings are
 //! those of all layers, one after another. A list of layers never changes: a roll-over, a new run or a merge makes another.
 
-use super::key::{HashSeed, Key, KeyKind};
+use super::key::{HashSeed, Key};
 use super::run::{Damaged, Run, Slot};
-use super::tail::{KeyId, Tail, Through};
-use crate::log::Place;
+use super::tail::{KeyId, Noted, Tail, Through};
+use crate::log::blocks::StoreId;
+use crate::log::{Geometry, Place};
 use std::sync::Arc;
 
 /// All layers as of one moment, ascending.
@@ -15,8 +16,6 @@ pub(crate) struct Layers {
     pub(super) frozen: Vec<Arc<Tail>>,
     pub(super) tail: Arc<Tail>,
     pub(super) seed: HashSeed,
-    /// Events that retention dropped before the first layer begin here: streams that it emptied go on counting.
-    pub(super) base: Arc<super::base::Base>,
 }
 
 /// A part of a key's postings.
@@ -59,6 +58,16 @@ impl Part {
 }
 
 impl Layers {
+    /// These runs, with an empty tail behind them.
+    pub(super) fn behind(runs: Vec<Arc<Run>>, store: &StoreId, geometry: Geometry) -> Self {
+        let (segment, through) = match runs.last() {
+            None => (0, Through::START),
+            Some(run) => (run.covered().next_segment(), super::index::through(run, geometry)),
+        };
+        let tail = Arc::new(Tail::new(segment, through));
+        Self { runs, frozen: Vec::new(), tail, seed: HashSeed::new(store) }
+    }
+
     /// The tail that grows.
     #[inline]
     pub(crate) fn tail(&self) -> &Arc<Tail> {
@@ -88,18 +97,22 @@ impl Layers {
                 return Ok(keys.count(id));
             }
         }
-        count_in(&self.runs, &self.base, self.seed, key)
+        let stable = self.seed.hash(key);
+        for run in self.runs.iter().rev() {
+            if let Some(slot) = run.find(key, stable)? {
+                return Ok(slot.earlier + u64::from(slot.count));
+            }
+        }
+        Ok(0)
     }
 
     /// The parts of a key's postings, ascending.
     pub(crate) fn parts(&self, key: Key<'_>, hash: u64) -> Result<Vec<Numbered>, Damaged> {
         let mut parts = Vec::new();
-        if !self.runs.is_empty() {
-            let stable = self.seed.hash(key);
-            for run in &self.runs {
-                if let Some(slot) = run.find(key, stable)? {
-                    parts.push(Numbered { first: slot.earlier, part: Part::Run(run.clone(), slot) });
-                }
+        let stable = self.seed.hash(key);
+        for run in &self.runs {
+            if let Some(slot) = run.find(key, stable)? {
+                parts.push(Numbered { first: slot.earlier, part: Part::Run(run.clone(), slot) });
             }
         }
         parts
@@ -107,86 +120,44 @@ impl Layers {
         Ok(parts)
     }
 
-    /// The newest part of a key's postings, with the number of the first of them.
-    pub(crate) fn newest_part(&self, key: Key<'_>, hash: u64) -> Result<Option<Numbered>, Damaged> {
+    /// The newest tail that has postings of a key.
+    pub(crate) fn newest_tail(&self, key: Key<'_>, hash: u64) -> Option<(&Tail, KeyId)> {
         let tails = [&self.tail].into_iter().chain(self.frozen.iter().rev());
-        if let Some(part) = tails.into_iter().find_map(|tail| Part::of_tail(tail, key, hash)) {
-            return Ok(Some(part));
-        }
-        if self.runs.is_empty() {
-            return Ok(None);
-        }
-        let stable = self.seed.hash(key);
-        for run in self.runs.iter().rev() {
-            if let Some(slot) = run.find(key, stable)? {
-                return Ok(Some(Numbered { first: slot.earlier, part: Part::Run(run.clone(), slot) }));
-            }
-        }
-        Ok(None)
+        tails.into_iter().find_map(|tail| {
+            let keys = tail.read();
+            let id = keys.find(key, hash)?;
+            keys.last(id).map(|_| (&**tail, id))
+        })
     }
 
     /// Number of streams that have had an event.
     pub(crate) fn streams(&self) -> u64 {
         let runs: u64 = self.runs.iter().map(|run| run.new_streams()).sum();
         let tails = self.frozen.iter().chain([&self.tail]);
-        self.base.streams() + runs + tails.map(|tail| tail.read().new_streams()).sum::<u64>()
+        runs + tails.map(|tail| tail.read().new_streams()).sum::<u64>()
     }
 
     /// The last noted frame whose first event stands at or before `position`.
-    pub(crate) fn noted_before(&self, position: u64) -> Result<Option<(u64, Place)>, Damaged> {
-        self.noted(|(first, ..)| *first <= position)
-            .map(|noted| noted.map(|(first, place, _)| (first, place)))
+    pub(crate) fn noted_before(&self, position: u64) -> Result<Option<Place>, Damaged> {
+        self.noted(|noted| noted.first <= position)
     }
 
     /// The last noted frame before which, itself among them, no commit has a time of `time` or later.
-    pub(crate) fn noted_until(&self, time: i64) -> Result<Option<(u64, Place)>, Damaged> {
-        self.noted(|(.., latest)| *latest < time).map(|noted| noted.map(|(first, place, _)| (first, place)))
+    pub(crate) fn noted_until(&self, time: i64) -> Result<Option<Place>, Damaged> {
+        self.noted(|noted| noted.time_max < time)
     }
 
-    fn noted(
-        &self,
-        is_before: impl Fn(&(u64, Place, i64)) -> bool,
-    ) -> Result<Option<(u64, Place, i64)>, Damaged> {
+    fn noted(&self, is_before: impl Fn(&Noted) -> bool) -> Result<Option<Place>, Damaged> {
         for tail in [&self.tail].into_iter().chain(self.frozen.iter().rev()) {
             if let Some(noted) = tail.read().noted(&is_before) {
-                return Ok(Some(noted));
+                return Ok(Some(noted.place));
             }
         }
         for run in self.runs.iter().rev() {
             if let Some(noted) = run.noted(&is_before)? {
-                return Ok(Some(noted));
+                return Ok(Some(noted.place));
             }
         }
         Ok(None)
     }
-
-    /// The first noted frame of all.
-    pub(crate) fn first_noted(&self) -> Result<Option<(u64, Place)>, Damaged> {
-        if let Some(run) = self.runs.first() {
-            return run.noted_first();
-        }
-        let tails = self.frozen.iter().chain([&self.tail]);
-        Ok(tails
-            .filter_map(|tail| tail.read().sparse().first().copied())
-            .map(|(first, place, _)| (first, place))
-            .next())
-    }
-}
-
-/// Number of events under a key in these runs and what was dropped before them.
-pub(super) fn count_in(
-    runs: &[Arc<Run>],
-    base: &super::base::Base,
-    seed: HashSeed,
-    key: Key<'_>,
-) -> Result<u64, Damaged> {
-    if !runs.is_empty() {
-        let stable = seed.hash(key);
-        for run in runs.iter().rev() {
-            if let Some(slot) = run.find(key, stable)? {
-                return Ok(slot.earlier + u64::from(slot.count));
-            }
-        }
-    }
-    Ok(if key.kind == KeyKind::Stream { base.next_revision(key.name) } else { 0 })
 }

@@ -1,7 +1,6 @@
 //! Keys and postings: where the events of a stream, a category, a type, a tag or a correlation id stand. Everything here is
 //! derived from the log: the end of it in memory, the rest in runs, which are looked up in place.
 
-mod base;
 mod feed;
 mod filter;
 #[allow(clippy::module_inception, reason = "the index itself, among its parts")]
@@ -18,10 +17,10 @@ mod tail;
 mod upkeep;
 mod write;
 
-pub(crate) use feed::{FeedEvent, FeedStream, Resolved, resolve, resolve_stream, resolve_type};
+pub(crate) use feed::{FeedEvent, FeedStream, Resolved, resolve_stream, resolve_type, stream_in};
 pub(crate) use index::Index;
 pub(crate) use key::{Key, KeyKind};
-pub(crate) use layers::{Layers, Numbered, Part};
+pub(crate) use layers::{Layers, Numbered};
 pub(crate) use open::{INDEX_DIR, Opening};
 pub(crate) use revisions::Revisions;
 pub(crate) use run::{Damaged, Run};

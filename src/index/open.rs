@@ -21,8 +21,13 @@ pub(crate) const INDEX_DIR: &str = "index";
 pub(super) const DRAFT_PATH: &str = "index/next";
 
 /// Path of the run of a range of segments, relative to the store.
-pub(super) fn run_path(first: u64, last: u64) -> String {
+fn run_path(first: u64, last: u64) -> String {
     format!("{INDEX_DIR}/{first:020}-{last:020}.run")
+}
+
+/// Path of a run.
+pub(super) fn path_of(run: &Run) -> String {
+    run_path(run.covered().first_segment, run.covered().last_segment())
 }
 
 fn run_range(name: &str) -> Option<(u64, u64)> {
@@ -69,7 +74,7 @@ impl Opening {
         index.problems.lock().extend(self.problems);
         if let Some(damaged) = self.damaged {
             index.rebuild(log, &damaged)?;
-            index.read_again(log, log.end())?;
+            index.read_again(log)?;
         }
         if log.write_side().is_ok() {
             index.tidy(log);
@@ -121,11 +126,7 @@ impl Opening {
     ) -> Result<Option<Run>, Error> {
         let path = run_path(first, last);
         match Run::open(&*medium.files, &path, &store.id, store.geometry.segment_log2) {
-            Ok(Ok(run))
-                if run.covered().first_segment == first && run.covered().next_segment() == last + 1 =>
-            {
-                Ok(Some(run))
-            }
+            Ok(Ok(run)) if path_of(&run) == path => Ok(Some(run)),
             Ok(Ok(_)) => {
                 self.problems.push(format!("{path}: expected the segments of its name, found others"));
                 Ok(None)
@@ -142,9 +143,9 @@ impl Opening {
 
     /// What each candidate says of the end of its range, up to the first that is damaged.
     fn offered(&mut self) -> Vec<Checkpoint> {
-        let mut offered: Vec<Checkpoint> = Vec::new();
+        let mut offered = Vec::new();
         for run in &self.candidates {
-            match checkpoint(run, offered.last()) {
+            match checkpoint(run) {
                 Ok(checkpoint) => offered.push(checkpoint),
                 Err(damaged) => {
                     self.problems.push(damaged.to_string());
@@ -157,47 +158,39 @@ impl Opening {
     }
 }
 
-fn checkpoint(run: &Run, before: Option<&Checkpoint>) -> Result<Checkpoint, Damaged> {
+fn checkpoint(run: &Run) -> Result<Checkpoint, Damaged> {
     let covered = run.covered();
-    let (mut segments, commits) =
-        before.map_or_else(Default::default, |before| (before.segments.clone(), before.commits));
-    for number in 0..covered.segments {
-        segments.push(run.segment(number)?);
-    }
     Ok(Checkpoint {
-        segments,
+        segments: (0..covered.segments).map(|number| run.segment(number)).collect::<Result<_, _>>()?,
         position: covered.last_position,
         last_frame: covered.last_frame,
         epoch: covered.epoch,
-        commits: commits + covered.commits,
+        commits: covered.commits,
     })
 }
 
 impl Follow for Opening {
     fn checkpoints(&mut self, medium: &Medium, store: &StoreFile) -> Result<Vec<Checkpoint>, Error> {
         self.find(medium, store)?;
-        let offered = self.offered();
-        self.index = Some(Index::new(self.state.clone(), &store.id, store.geometry, Vec::new()));
-        Ok(offered)
+        Ok(self.offered())
     }
 
-    fn begin(&mut self, held: usize) {
+    fn begin(&mut self, store: &StoreFile, held: usize) {
         if held < self.candidates.len() {
             let run = self.candidates[held].covered();
             self.problems.push(format!(
                 "index of segments {} to {}: expected a log that has its last frame, found another",
                 run.first_segment,
-                run.next_segment() - 1
+                run.last_segment()
             ));
         }
         self.candidates.truncate(held);
-        let index = self.index.take().expect("checkpoints were asked for");
         let runs = std::mem::take(&mut self.candidates);
-        self.index = Some(Index::new(index.state.clone(), &index.store, index.geometry, runs));
+        self.index = Some(Index::new(self.state.clone(), &store.id, store.geometry, runs));
     }
 
     fn commit(&mut self, commit: CommitRef<'_>, place: Place) -> Result<(), Fault> {
-        let index = self.index.as_ref().expect("reading begins after checkpoints were asked for");
+        let index = self.index.as_ref().expect("it was begun");
         if self.damaged.is_some() {
             return Ok(());
         }

@@ -3,11 +3,11 @@
 use super::feed::{Resolved, feed_read};
 use super::index::{Counts, Index};
 use super::layers::Layers;
-use super::run::{Damaged, Run, Stop};
+use super::run::{Covered, Damaged, Run, Stop};
 use super::tail::{Tail, Through};
 use super::upkeep::replace;
 use crate::error::Error;
-use crate::log::{Log, Place, Walk};
+use crate::log::{Log, Walk};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,15 +46,31 @@ impl Index {
     }
 
     pub(super) fn rebuild_locked(&self, log: &Log, damaged: &Damaged) -> Result<(), Error> {
+        let Some(number) = self.layers().runs.iter().position(|run| damaged.is(run)) else { return Ok(()) };
+        self.replace_run(log, number)?;
+        self.problems.lock().push(damaged.to_string());
+        Ok(())
+    }
+
+    /// Makes run `number` again, and those before it that turn out to be damaged. Returns how many took its place, and how many
+    /// stand before these now.
+    fn replace_run(&self, log: &Log, number: usize) -> Result<(usize, usize), Error> {
+        let run = self.layers().runs[number].clone();
         loop {
             let layers = self.layers();
-            let Some(number) = layers.runs.iter().position(|run| damaged.is(run)) else { return Ok(()) };
-            match self.again(log, &layers, number) {
+            let number = layers.runs.iter().position(|other| Arc::ptr_eq(other, &run));
+            let number = number.expect("only upkeep takes runs away");
+            let mut before =
+                Layers { runs: layers.runs[..number].to_vec(), frozen: Vec::new(), ..(*layers).clone() };
+            let make = |tail: &Tail| match log.write_side() {
+                Ok(_) if !self.is_stopping() => self.store_tail(&*log.medium.files, tail),
+                _ => self.pack(tail),
+            };
+            match self.again(log, &mut before, run.covered(), make) {
                 Ok(runs) => {
-                    self.change(|now| replace(&mut now.runs, &layers.runs[number..=number], &runs));
-                    self.problems.lock().push(damaged.to_string());
+                    self.change(|now| replace(&mut now.runs, std::slice::from_ref(&run), &runs));
                     Counts::add(&self.counts.rebuilds);
-                    return Ok(());
+                    return Ok((runs.len(), number));
                 }
                 Err(Failed::Damaged(earlier)) => self.rebuild_locked(log, &earlier)?,
                 Err(Failed::Error(error)) => return Err(error),
@@ -62,30 +78,24 @@ impl Index {
         }
     }
 
-    /// A run for each segment of a damaged one.
-    fn again(&self, log: &Log, layers: &Layers, number: usize) -> Result<Vec<Arc<Run>>, Failed> {
-        let covered = *layers.runs[number].covered();
-        let mut before = Layers {
-            runs: layers.runs[..number].to_vec(),
-            frozen: Vec::new(),
-            tail: Arc::new(Tail::new(covered.first_segment, Through::START)),
-            ..layers.clone()
-        };
+    /// A run for each segment of a range, which begins behind the runs of `before`.
+    fn again(
+        &self,
+        log: &Log,
+        before: &mut Layers,
+        covered: &Covered,
+        make: impl Fn(&Tail) -> Result<Run, Stop>,
+    ) -> Result<Vec<Arc<Run>>, Failed> {
+        let kept = before.runs.len();
         let mut through = match before.runs.last() {
             Some(run) => super::index::through(run, self.geometry),
             None => Through { position: covered.first_position - 1, ..Through::START },
         };
-        let kept = before.runs.len();
         for segment in covered.first_segment..covered.next_segment() {
             before.tail = Arc::new(Tail::new(segment, through));
-            self.scan(log, &before, segment)?;
-            let tail = before.tail.clone();
-            through = tail.read().through();
-            let run = match log.write_side() {
-                Ok(_) if !self.is_stopping() => self.store_tail(&*log.medium.files, &tail)?,
-                _ => self.pack(&tail)?,
-            };
-            before.runs.push(Arc::new(run));
+            self.scan(log, before, segment)?;
+            through = before.through();
+            before.runs.push(Arc::new(make(&before.tail)?));
         }
         Ok(before.runs.split_off(kept))
     }
@@ -106,17 +116,17 @@ impl Index {
         Ok(())
     }
 
-    /// Reads the log again behind the runs, up to `end`.
+    /// Reads the log again behind the runs.
     ///
     /// # Errors
     /// As [`rebuild`](Self::rebuild).
-    pub(super) fn read_again(&self, log: &Log, end: Place) -> Result<(), Error> {
+    pub(super) fn read_again(&self, log: &Log) -> Result<(), Error> {
+        let last = log.table().last().map_or(0, |segment| segment.number);
         'again: loop {
-            let runs = self.layers().runs.clone();
-            let fresh = Self::new(self.state.clone(), &self.store, self.geometry, runs);
-            let first = fresh.layers().tail.segment;
-            self.change(|layers| *layers = Layers::clone(&fresh.layers()));
-            for segment in first..=self.geometry.segment(Place(end.0.saturating_sub(1))) {
+            let behind = Layers::behind(self.layers().runs.clone(), &self.store, self.geometry);
+            let first = behind.tail.segment;
+            self.change(|layers| *layers = behind);
+            for segment in first..=last {
                 self.roll(segment);
                 match self.scan(log, &self.layers(), segment) {
                     Ok(()) => super::upkeep::pack_frozen(self),
@@ -138,17 +148,9 @@ impl Index {
     pub(crate) fn rebuild_all(&self, log: &Log) -> Result<(), Error> {
         let _one = self.upkeep.lock();
         let mut done = 0;
-        while let Some(run) = self.layers().runs.get(done).cloned() {
-            let layers = self.layers();
-            match self.again(log, &layers, done) {
-                Ok(runs) => {
-                    self.change(|now| replace(&mut now.runs, std::slice::from_ref(&run), &runs));
-                    done += runs.len();
-                    Counts::add(&self.counts.rebuilds);
-                }
-                Err(Failed::Damaged(earlier)) => self.rebuild_locked(log, &earlier)?,
-                Err(Failed::Error(error)) => return Err(error),
-            }
+        while done < self.layers().runs.len() {
+            let (made, before) = self.replace_run(log, done)?;
+            done = before + made;
         }
         self.tidy(log);
         Ok(())
@@ -176,23 +178,13 @@ impl Index {
 
     /// Makes the run of the same range in memory: it must have the same bytes.
     fn differs(&self, log: &Log, before: &mut Layers, run: &Arc<Run>) -> Result<Option<String>, Failed> {
-        let covered = *run.covered();
-        let kept = before.runs.len();
-        for segment in covered.first_segment..covered.next_segment() {
-            let through = match before.runs.last() {
-                Some(run) => super::index::through(run, self.geometry),
-                None => Through { position: covered.first_position - 1, ..Through::START },
-            };
-            before.tail = Arc::new(Tail::new(segment, through));
-            self.scan(log, before, segment)?;
-            before.runs.push(Arc::new(self.pack(&before.tail)?));
-        }
-        let made = before.runs.split_off(kept);
+        let covered = run.covered();
+        let made = self.again(log, before, covered, |tail| self.pack(tail))?;
         let merged = self.write_merged(&crate::medium::HeapFiles::new(), "run", &made, &|| true)?;
-        let same = run.same_as(&merged)?;
+        let same = run.same_as(&merged);
         before.runs.push(Arc::new(merged));
-        let (first, last) = (covered.first_segment, covered.next_segment() - 1);
-        Ok((!same)
+        let (first, last) = (covered.first_segment, covered.last_segment());
+        Ok((!same?)
             .then(|| format!("index of segments {first} to {last}: the log has other keys or postings")))
     }
 }

@@ -56,6 +56,16 @@ pub(crate) struct FedFrame {
     pub(crate) epoch: u64,
 }
 
+/// A frame whose place is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// Position of its first event.
+    pub(crate) first: u64,
+    pub(crate) place: Place,
+    /// The latest time of a commit so far, its own among them.
+    pub(crate) time_max: i64,
+}
+
 /// The keys of one segment.
 pub(crate) struct Tail {
     pub(crate) segment: u64,
@@ -67,8 +77,8 @@ pub(crate) struct Keys {
     table: HashTable<u32>,
     entries: Vec<Entry>,
     new_streams: u64,
-    /// Position of the first event, place, and latest time so far, of some frames, ascending.
-    sparse: Vec<(u64, Place, i64)>,
+    /// Some frames, ascending.
+    sparse: Vec<Noted>,
     through: Through,
     first: u64,
     commits: u64,
@@ -111,8 +121,8 @@ impl Keys {
     #[inline]
     pub(crate) fn note(&mut self, frame: &FedFrame) {
         let time_max = self.through.time_max.max(frame.time);
-        if self.sparse.last().is_none_or(|(_, noted, _)| frame.place.0 >= noted.0 + SPARSE_BYTES) {
-            self.sparse.push((frame.first, frame.place, time_max));
+        if self.sparse.last().is_none_or(|noted| frame.place.0 >= noted.place.0 + SPARSE_BYTES) {
+            self.sparse.push(Noted { first: frame.first, place: frame.place, time_max });
         }
         self.through = Through { position: frame.last, place: frame.end, time_max };
         self.last_frame = frame.place;
@@ -249,13 +259,13 @@ impl Keys {
     }
 
     /// The last noted frame that `is_before` holds for; it holds for none behind one that it doesn't hold for.
-    pub(crate) fn noted(&self, is_before: impl Fn(&(u64, Place, i64)) -> bool) -> Option<(u64, Place, i64)> {
+    pub(crate) fn noted(&self, is_before: impl Fn(&Noted) -> bool) -> Option<Noted> {
         let after = self.sparse.partition_point(is_before);
         self.sparse.get(after.checked_sub(1)?).copied()
     }
 
     /// The noted frames.
-    pub(crate) fn sparse(&self) -> &[(u64, Place, i64)] {
+    pub(crate) fn sparse(&self) -> &[Noted] {
         &self.sparse
     }
 

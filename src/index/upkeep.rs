@@ -2,7 +2,7 @@
 //! is looked for in few of them. One step at a time; whatever fails is tried again when the next segment is sealed.
 
 use super::index::{Counts, Index};
-use super::open::{DRAFT_PATH, INDEX_DIR, run_path};
+use super::open::{DRAFT_PATH, INDEX_DIR, path_of};
 use super::run::{Run, Stop};
 use crate::log::Log;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Index {
         let layers = self.layers();
         let files = &*log.medium.files;
         if let Some(run) = layers.runs.iter().find(|run| !run.is_in_file()) {
-            if run.covered().last_position > synced || !side.is_sealed(run.covered().next_segment() - 1) {
+            if run.covered().last_position > synced || !side.is_sealed(run.covered().last_segment()) {
                 return Ok(Step::Nothing);
             }
             let stored = Arc::new(self.store_merged(files, std::slice::from_ref(run))?);
@@ -105,8 +105,7 @@ impl Index {
         self.change(|layers| replace(&mut layers.runs, parts, &[merged]));
         // Leftovers lie within the new run, so that opening passes them over.
         for run in parts {
-            let covered = run.covered();
-            files.remove(&run_path(covered.first_segment, covered.next_segment() - 1))?;
+            files.remove(&path_of(run))?;
         }
         Counts::add(&self.counts.merges);
         Ok(Step::Done)
@@ -116,12 +115,7 @@ impl Index {
     pub(super) fn tidy(&self, log: &Log) {
         let files = &*log.medium.files;
         let layers = self.layers();
-        let is_used = |path: &str| {
-            layers.runs.iter().any(|run| {
-                let covered = run.covered();
-                run.is_in_file() && run_path(covered.first_segment, covered.next_segment() - 1) == path
-            })
-        };
+        let is_used = |path: &str| layers.runs.iter().any(|run| run.is_in_file() && path_of(run) == path);
         for entry in files.list(INDEX_DIR).unwrap_or_default() {
             let path = format!("{INDEX_DIR}/{}", entry.name);
             let is_ours = entry.name.ends_with(".run") || path == DRAFT_PATH;

@@ -2,7 +2,7 @@
 
 use super::index::Index;
 use super::key::Key;
-use super::open::{DRAFT_PATH, INDEX_DIR, run_path};
+use super::open::{DRAFT_PATH, INDEX_DIR, path_of};
 use super::run::{Input, KeyInput, Merge, Parts, Run, Stop, write};
 use super::tail::{KeyId, Keys, Tail};
 use crate::log::Place;
@@ -59,14 +59,14 @@ impl Index {
         // A segment that is full to its last byte ends where the next one begins.
         let end = if end == 0 { geometry.segment_bytes() } else { end };
         let sparse = keys.sparse();
-        let mut parts = Parts {
+        let parts = Parts {
             covered,
             segments: &[(covered.first_position, end)],
-            sparse: &mut |number| Ok(sparse[number as usize]),
+            sparse: &|number| Ok(sparse[number as usize]),
             sparse_count: sparse.len() as u64,
         };
         let input = TailInput::new(self, &keys, segment);
-        write(files, path, &self.store, geometry.segment_log2, &mut parts, &input)
+        write(files, path, &self.store, geometry.segment_log2, &parts, &input)
     }
 
     /// The run of a tail, in memory.
@@ -84,13 +84,13 @@ impl Index {
     ) -> Result<Run, Stop> {
         let merge = Merge::new(runs, go_on);
         let segments = merge.segments()?;
-        let mut parts = Parts {
+        let parts = Parts {
             covered: merge.covered(),
             segments: &segments,
-            sparse: &mut |number| merge.sparse(number),
+            sparse: &|number| merge.sparse(number),
             sparse_count: merge.sparse_count(),
         };
-        write(files, path, &self.store, self.geometry.segment_log2, &mut parts, &merge)
+        write(files, path, &self.store, self.geometry.segment_log2, &parts, &merge)
     }
 
     /// As [`write_tail`](Self::write_tail), under its name in the store.
@@ -113,8 +113,7 @@ impl Index {
             files.remove(DRAFT_PATH)?;
         }
         let run = make(DRAFT_PATH)?;
-        let covered = run.covered();
-        files.rename(DRAFT_PATH, &run_path(covered.first_segment, covered.next_segment() - 1))?;
+        files.rename(DRAFT_PATH, &path_of(&run))?;
         files.sync_dir(INDEX_DIR)?;
         Ok(run.in_file())
     }

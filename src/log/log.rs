@@ -128,13 +128,6 @@ impl Log {
         }
     }
 
-    /// The first byte after the last frame that is published.
-    pub(crate) fn end(&self) -> Place {
-        let table = self.table();
-        let last = table.last();
-        last.map_or(Place(0), |segment| self.geometry.place(segment.number, segment.region.published()))
-    }
-
     /// The error for a place in a segment that isn't there.
     #[cold]
     pub(crate) fn no_segment(&self, place: Place) -> Error {

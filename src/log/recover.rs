@@ -121,7 +121,7 @@ pub(crate) fn recover(
         if !std::mem::replace(&mut begun, true) {
             let offered = follow.checkpoints(medium, store)?;
             let held = walk.begin(&listing, &offered)?;
-            follow.begin(held);
+            follow.begin(store, held);
         }
         let (number, why) = walk.run(&listing, &mut |commit, place| follow.commit(commit, place))?;
         match walk.refusal(&listing, number, &why)? {

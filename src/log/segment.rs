@@ -172,6 +172,11 @@ impl Table {
         next
     }
 
+    /// Number of the first segment.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The segment with the greatest number.
     pub(crate) fn last(&self) -> Option<&Arc<Segment>> {
         self.segments.last()

@@ -11,8 +11,8 @@ use crate::event::body::{BodyEncoder, WriteRef};
 use crate::event::single::SingleEncoder;
 use crate::expected::Durability;
 use crate::index::{
-    Damaged, FedFrame, FeedEvent, FeedStream, Key, KeyId, KeyKind, Keys, Layers, Resolved, resolve,
-    resolve_stream, resolve_type,
+    Damaged, FedFrame, FeedEvent, FeedStream, KeyId, Keys, Layers, Resolved, resolve_stream, resolve_type,
+    stream_in,
 };
 use crate::log::{Place, WriteSide, Writer, Written};
 use crate::pending::Pending;
@@ -185,12 +185,7 @@ fn single_keys(
     write: &Write<'_>,
 ) -> Result<Option<(KeyId, KeyId, u64)>, Damaged> {
     let (name, hash) = (write.stream.as_bytes(), single.stream_hash());
-    let key = Key { kind: KeyKind::Stream, name };
-    let known = keys.find(key, hash);
-    let count = match known {
-        Some(id) => keys.count(id),
-        None => layers.count_before_tail(key, hash)?,
-    };
+    let (known, count) = stream_in(keys, layers, name, hash)?;
     if !write.expected.is_met_by(count.checked_sub(1).map(Revision)) {
         return Ok(None);
     }
@@ -250,12 +245,7 @@ fn commit_with(
     let time = core.log.medium.time.now();
     let mut writer = side.writer();
     side.check_open(&writer)?;
-    loop {
-        match streams.look_up(core, body) {
-            Ok(()) => break,
-            Err(damaged) => core.index.rebuild(&core.log, &damaged)?,
-        }
-    }
+    core.mending(|| streams.look_up(core, body))?;
     if let Some(unmet) = streams.first_unmet(body, writes) {
         let found = repeat::find(core, writes, unmet)?;
         drop(writer);
@@ -269,27 +259,17 @@ fn commit_with(
     {
         return Err(Error::new_condition_conflict(query.clone(), after, matched));
     }
-    loop {
-        match streams.resolve(core, body, resolved) {
-            Ok(()) => break,
-            Err(damaged) => core.index.rebuild(&core.log, &damaged)?,
-        }
-    }
+    core.mending(|| streams.resolve(core, body, resolved))?;
     let written = writer.write(side, body, &streams.first, time)?;
     let frame = fed_frame(side, &writer, &written, time);
     writer.publish(side);
     feed(core, body, streams, resolved, &frame);
-    let last = last_position(&writer);
     drop(writer);
-    Ok(Done { receipt: streams.receipt(body, last), target: last })
+    Ok(Done { receipt: streams.receipt(body, frame.last), target: frame.last })
 }
 
 fn events(body: &BodyEncoder) -> impl Iterator<Item = FeedEvent> + Clone {
     body.records().iter().map(|record| (record.offset, record.stream, record.event_type))
-}
-
-fn last_position(writer: &Writer) -> u64 {
-    writer.next_position() - 1
 }
 
 fn encode(body: &mut BodyEncoder, writes: &[Write<'_>], segment_bytes: u64) -> Result<(), Error> {
@@ -317,11 +297,7 @@ impl Streams {
         let keys = layers.tail().read();
         self.first.clear();
         for stream in body.streams() {
-            let key = Key { kind: KeyKind::Stream, name: stream.name };
-            self.first.push(match keys.find(key, stream.hash) {
-                Some(id) => keys.count(id),
-                None => layers.count_before_tail(key, stream.hash)?,
-            });
+            self.first.push(stream_in(&keys, &layers, stream.name, stream.hash)?.1);
         }
         Ok(())
     }
@@ -337,7 +313,7 @@ impl Streams {
             count: *first,
             known: None,
         });
-        resolve(&mut keys, &layers, core.index.state(), own, body.other_names(), resolved)
+        resolved.find(&mut keys, &layers, core.index.state(), own, body.other_names())
     }
 
     /// The first write whose expectation isn't met, earlier writes of the same commit taken into account.

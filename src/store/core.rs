@@ -75,16 +75,34 @@ impl Core {
     #[cold]
     fn look_again<T>(
         &self,
-        mut damaged: Damaged,
+        damaged: Damaged,
         look: impl Fn(&Layers) -> Result<T, Damaged>,
     ) -> Result<T, Error> {
+        self.mend(&damaged)?;
+        self.mending(|| look(&self.index.layers()))
+    }
+
+    /// Does what may meet a damaged run until it meets none: each is made again.
+    ///
+    /// # Errors
+    /// As [`mend`](Self::mend).
+    #[inline]
+    pub(crate) fn mending<T>(&self, mut work: impl FnMut() -> Result<T, Damaged>) -> Result<T, Error> {
         loop {
-            self.index.rebuild(&self.log, &damaged)?;
-            match look(&self.index.layers()) {
-                Ok(found) => return Ok(found),
-                Err(another) => damaged = another,
+            match work() {
+                Ok(done) => return Ok(done),
+                Err(damaged) => self.mend(&damaged)?,
             }
         }
+    }
+
+    /// Makes a damaged run again.
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged where that run's events stand. `Io`.
+    #[cold]
+    pub(crate) fn mend(&self, damaged: &Damaged) -> Result<(), Error> {
+        self.index.rebuild(&self.log, damaged)
     }
 }
 

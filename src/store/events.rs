@@ -64,20 +64,28 @@ impl<'v> Events<'v> {
 
     /// Leaves out what stands at this position or before it: pass the position that was seen last.
     pub fn after(mut self, position: Position) -> Self {
-        match &mut self.0 {
-            Way::Scan(scan) => scan.restart(scan.low.max(position.0.saturating_add(1)), scan.high),
-            Way::Keyed(events) => events.after(position.0),
-        }
+        self.leave_out_to(position);
         self
     }
 
     /// Leaves out what stands at this position or behind it: where a backward read goes on.
     pub fn before(mut self, position: Position) -> Self {
+        self.leave_out_from(position);
+        self
+    }
+
+    pub(super) fn leave_out_to(&mut self, position: Position) {
+        match &mut self.0 {
+            Way::Scan(scan) => scan.restart(scan.low.max(position.0.saturating_add(1)), scan.high),
+            Way::Keyed(events) => events.after(position.0),
+        }
+    }
+
+    pub(super) fn leave_out_from(&mut self, position: Position) {
         match &mut self.0 {
             Way::Scan(scan) => scan.restart(scan.low, scan.high.min(position.0.saturating_sub(1))),
             Way::Keyed(events) => events.before_position(position.0),
         }
-        self
     }
 }
 
@@ -152,7 +160,7 @@ impl<'v> Scan<'v> {
     /// Finds the records from the last noted frame up to `high`.
     fn look_behind(&mut self) -> Result<(), Error> {
         let noted = self.pinned.look(|layers| layers.noted_before(self.high))?;
-        let Some((_, place)) = noted else { return Ok(()) };
+        let Some(place) = noted else { return Ok(()) };
         let mut frames = Frames::from(self.pinned, place);
         while let Some(frame) = frames.next().transpose()? {
             let first = frame.commit.first_position().0;

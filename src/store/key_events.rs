@@ -96,14 +96,7 @@ impl<'v> KeyEvents<'v> {
         let hash = self.pinned.core.index.hash(key.name);
         let (parts, high) = self.pinned.core.look(layers, |layers| {
             let parts = layers.parts(key, hash)?;
-            let mut high = 0;
-            for Numbered { first, part } in parts.iter().rev() {
-                let before = part.before(end)?;
-                if before > 0 {
-                    high = first + before;
-                    break;
-                }
-            }
+            let high = before(&parts, end)?;
             Ok((parts, high))
         })?;
         self.low = parts.first().map_or(0, |part| part.first.min(high));
@@ -141,65 +134,13 @@ impl<'v> KeyEvents<'v> {
         }
     }
 
-    /// How many events of the key stand before `place`.
-    pub(super) fn before(&self, place: Place) -> Result<u64, Error> {
-        let (key, hash) = (self.key.as_key(), self.pinned.core.index.hash(&self.key.name));
-        self.pinned.look(|layers| {
-            for Numbered { first, part } in layers.parts(key, hash)?.iter().rev() {
-                let before = part.before(place)?;
-                if before > 0 {
-                    return Ok(first + before);
-                }
-            }
-            Ok(0)
-        })
-    }
-
-    /// Leaves out what stands at or before a position.
-    pub(super) fn after(&mut self, position: u64) {
-        let first = position.saturating_add(1);
-        let found = match self.pinned.place_of(first) {
-            Ok(Some(place)) => self.before(place),
-            Ok(None) if first <= 1 => Ok(0),
-            Ok(None) => Ok(u64::MAX),
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(n) => self.from(n),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Leaves out what stands at or behind a position.
-    pub(super) fn before_position(&mut self, position: u64) {
-        let found = match self.pinned.place_of(position) {
-            Ok(Some(place)) => self.before(place),
-            Ok(None) if position == 0 => Ok(0),
-            Ok(None) => Ok(u64::MAX),
-            Err(error) => Err(error),
-        };
-        match found {
-            Ok(n) => self.to(n),
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// The last event.
-    pub(super) fn last(mut self) -> Result<Option<EventRef<'v>>, Error> {
-        self.next_back().transpose()
-    }
-
-    /// Copies postings from number `start` on, and begins to fetch what they point at.
-    fn piece(&mut self, start: u64) -> Result<Piece, Error> {
-        let mut piece = Piece { start, ..Piece::EMPTY };
+    /// Does something with the parts until none of them turns out to be damaged: each is made again.
+    fn with_parts<T>(&mut self, mut work: impl FnMut(&[Numbered]) -> Result<T, Damaged>) -> Result<T, Error> {
         loop {
-            match self.copy(start, &mut piece.places) {
-                Ok(len) => {
-                    piece.len = len;
-                    break;
-                }
+            match work(&self.parts) {
+                Ok(done) => return Ok(done),
                 Err(damaged) => {
-                    self.pinned.core.index.rebuild(&self.pinned.core.log, &damaged)?;
+                    self.pinned.core.mend(&damaged)?;
                     let bounds = (self.low, self.high);
                     // The view's own layers have the run that was damaged.
                     self.find_parts(&self.pinned.core.index.layers())?;
@@ -207,6 +148,37 @@ impl<'v> KeyEvents<'v> {
                 }
             }
         }
+    }
+
+    /// How many events of the key stand before a position.
+    fn count_before(&mut self, position: u64) -> Result<u64, Error> {
+        match self.pinned.place_of(position)? {
+            Some(place) => self.with_parts(|parts| before(parts, place)),
+            None if position == 0 => Ok(0),
+            None => Ok(u64::MAX),
+        }
+    }
+
+    /// Leaves out what stands at or before a position.
+    pub(super) fn after(&mut self, position: u64) {
+        match self.count_before(position.saturating_add(1)) {
+            Ok(n) => self.from(n),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Leaves out what stands at or behind a position.
+    pub(super) fn before_position(&mut self, position: u64) {
+        match self.count_before(position) {
+            Ok(n) => self.to(n),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Copies postings from number `start` on, and begins to fetch what they point at.
+    fn piece(&mut self, start: u64) -> Result<Piece, Error> {
+        let mut piece = Piece { start, ..Piece::EMPTY };
+        piece.len = self.with_parts(|parts| copy(parts, start, &mut piece.places))?;
         let geometry = self.pinned.core.log.geometry;
         for place in &piece.places[..piece.len] {
             if let Some(segment) = self.pinned.table.get(geometry.segment(*place)) {
@@ -217,17 +189,6 @@ impl<'v> KeyEvents<'v> {
             }
         }
         Ok(piece)
-    }
-
-    fn copy(&self, start: u64, out: &mut [Place]) -> Result<usize, Damaged> {
-        let mut number = self.parts.partition_point(|part| part.first <= start).saturating_sub(1);
-        let mut copied = 0;
-        while let Some(Numbered { first, part }) = self.parts.get(number).filter(|_| copied < out.len()) {
-            let n = (start + copied as u64).saturating_sub(*first);
-            copied += part.copy(n, &mut out[copied..])?;
-            number += 1;
-        }
-        Ok(copied)
     }
 
     /// The event at a place of the index, which must be what the index says.
@@ -301,6 +262,29 @@ impl<'v> KeyEvents<'v> {
     pub(super) fn next_back(&mut self) -> Option<Result<EventRef<'v>, Error>> {
         self.next_back_placed().map(|placed| placed.map(|(_, event)| event))
     }
+}
+
+/// How many postings of these parts stand before `place`, those before the first part among them.
+fn before(parts: &[Numbered], place: Place) -> Result<u64, Damaged> {
+    for Numbered { first, part } in parts.iter().rev() {
+        match part.before(place)? {
+            0 => {}
+            within => return Ok(first + within),
+        }
+    }
+    Ok(0)
+}
+
+/// Copies places from posting `start` on. Returns how many.
+fn copy(parts: &[Numbered], start: u64, out: &mut [Place]) -> Result<usize, Damaged> {
+    let mut number = parts.partition_point(|part| part.first <= start).saturating_sub(1);
+    let mut copied = 0;
+    while let Some(Numbered { first, part }) = parts.get(number).filter(|_| copied < out.len()) {
+        let n = (start + copied as u64).saturating_sub(*first);
+        copied += part.copy(n, &mut out[copied..])?;
+        number += 1;
+    }
+    Ok(copied)
 }
 
 /// The events of a stream: an iterator from both ends. See [`View::stream`](crate::View::stream).

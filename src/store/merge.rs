@@ -3,6 +3,7 @@
 use super::events::Placed;
 use super::key_events::KeyEvents;
 use crate::log::Place;
+use std::cmp::Reverse;
 
 /// The events of any of some keys.
 pub(super) struct Merge<'v>(Vec<Ends<'v>>);
@@ -48,37 +49,30 @@ impl<'v> Merge<'v> {
 
     /// The next event with its place.
     pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
-        let least = self.0.iter_mut().filter_map(|ends| ends.first().map(place)).min()?;
-        let mut next = None;
-        for ends in &mut self.0 {
-            if ends.first().map(place) == Some(least) {
-                next = next.or(ends.front.take());
-                if least.is_none() {
-                    break;
-                }
-                ends.front = None;
-            }
-        }
-        next
+        self.take(|ends| ends.first().map(place), |ends| ends.front.take())
     }
 
     /// The next event from the end with its place.
     pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
-        let greatest = |found: Option<Option<Place>>, other: Option<Place>| match (found, other) {
-            (Some(None), _) | (_, None) => Some(None),
-            (found, other) => found.max(Some(other)),
-        };
-        let last = self.0.iter_mut().filter_map(|ends| ends.last().map(place)).fold(None, greatest)?;
-        let mut next = None;
+        self.take(|ends| ends.last().map(|placed| place(placed).map(Reverse)), |ends| ends.back.take())
+    }
+
+    /// Takes the event that `look` finds the least, from all keys that have it; what can't be read from one of them.
+    fn take<P: Ord>(
+        &mut self,
+        look: impl Fn(&mut Ends<'v>) -> Option<Option<P>>,
+        take: impl Fn(&mut Ends<'v>) -> Option<Placed<'v>>,
+    ) -> Option<Placed<'v>> {
+        let least = self.0.iter_mut().filter_map(&look).min()?;
+        let mut taken = None;
         for ends in &mut self.0 {
-            if ends.last().map(place) == Some(last) {
-                next = next.or(ends.back.take());
-                if last.is_none() {
+            if look(ends).as_ref() == Some(&least) {
+                taken = take(ends);
+                if least.is_none() {
                     break;
                 }
-                ends.back = None;
             }
         }
-        next
+        taken
     }
 }

@@ -90,25 +90,19 @@ impl View {
 impl<'v> QueryEvents<'v> {
     /// Leaves out what stands at this position or before it: pass the position that was seen last.
     pub fn after(mut self, position: Position) -> Self {
-        self.way = match self.way {
-            Way::Scan(events) => Way::Scan(Box::new(events.after(position))),
-            Way::Keyed(mut keys) => {
-                keys.each(|events| events.after(position.0));
-                Way::Keyed(keys)
-            }
-        };
+        match &mut self.way {
+            Way::Scan(events) => events.leave_out_to(position),
+            Way::Keyed(keys) => keys.each(|events| events.after(position.0)),
+        }
         self
     }
 
     /// Leaves out what stands at this position or behind it: where a backward read goes on.
     pub fn before(mut self, position: Position) -> Self {
-        self.way = match self.way {
-            Way::Scan(events) => Way::Scan(Box::new(events.before(position))),
-            Way::Keyed(mut keys) => {
-                keys.each(|events| events.before_position(position.0));
-                Way::Keyed(keys)
-            }
-        };
+        match &mut self.way {
+            Way::Scan(events) => events.leave_out_from(position),
+            Way::Keyed(keys) => keys.each(|events| events.before_position(position.0)),
+        }
         self
     }
 

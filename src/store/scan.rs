@@ -2,7 +2,7 @@
 
 use super::view::Pinned;
 use crate::error::Error;
-use crate::log::{Place, Walk, Walked};
+use crate::log::{FRAMES_AT, Place, Walk, Walked};
 
 /// The frames of a view from some place on.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ impl<'v> Frames<'v> {
             return Ok(None);
         }
         let noted = pinned.look(|layers| layers.noted_before(position))?;
-        let Some((_, place)) = noted else { return Ok(None) };
+        let Some(place) = noted else { return Ok(None) };
         let mut frames = Self::from(pinned, place);
         loop {
             let before = frames.clone();
@@ -28,6 +28,12 @@ impl<'v> Frames<'v> {
                 Some(_) => {}
             }
         }
+    }
+
+    /// Begins at the first frame that is there.
+    pub(super) fn first(pinned: &'v Pinned) -> Self {
+        let geometry = pinned.core.log.geometry;
+        Self::from(pinned, geometry.place(pinned.table.first(), FRAMES_AT))
     }
 
     /// Begins at the frame at `place`.

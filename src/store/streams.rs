@@ -46,7 +46,7 @@ impl<'v> Streams<'v> {
                     let fits = |run: &Run| {
                         run.covered().first_segment >= range.0 && run.covered().next_segment() <= range.1
                     };
-                    self.pinned.core.index.rebuild(&self.pinned.core.log, &damaged)?;
+                    self.pinned.core.mend(&damaged)?;
                     let now = self.pinned.core.index.layers();
                     let again = now.runs().iter().rev().filter(|run| fits(run));
                     self.layers.extend(again.cloned().map(Layer::Run));

@@ -19,12 +19,10 @@ impl View {
             nanos_of(time).unwrap_or(if time < SystemTime::UNIX_EPOCH { i64::MIN } else { i64::MAX });
         let pinned = self.pinned();
         let until = pinned.look(|layers| layers.noted_until(wanted))?;
-        let start = match until {
-            Some(noted) => Some(noted),
-            None => pinned.look(|layers| layers.first_noted())?,
+        let mut frames = match until {
+            Some(place) => Frames::from(pinned, place),
+            None => Frames::first(pinned),
         };
-        let Some((_, place)) = start else { return Ok(None) };
-        let mut frames = Frames::from(pinned, place);
         while let Some(frame) = frames.next().transpose()? {
             if frame.commit.time() >= wanted {
                 return Ok(Some(frame.commit.first_position()));

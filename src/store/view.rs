@@ -8,7 +8,7 @@ use super::scan::Frames;
 use super::streams::Streams;
 use crate::error::Error;
 use crate::event::EventRef;
-use crate::index::{Damaged, Key, KeyKind, Layers, Numbered, Part};
+use crate::index::{Damaged, Key, KeyKind, Layers};
 use crate::log::{Place, Table};
 use crate::{Position, Revision};
 use std::fmt;
@@ -170,20 +170,16 @@ impl Pinned {
     pub(super) fn head(&self, stream: &str) -> Result<Option<Head>, Error> {
         let key = Key { kind: KeyKind::Stream, name: stream.as_bytes() };
         let hash = self.core.index.hash(key.name);
-        let newest = self.look(|layers| layers.newest_part(key, hash))?;
-        let Some(Numbered { first, part }) = newest else { return Ok(None) };
-        if let Part::Tail(tail, id) = &part {
+        if let Some((tail, id)) = self.layers.newest_tail(key, hash) {
             let keys = tail.read();
-            if keys.last(*id).is_some_and(|last| last < self.end)
-                && let Some(position) = keys.last_position(*id)
+            if keys.last(id).is_some_and(|last| last < self.end)
+                && let Some(position) = keys.last_position(id)
             {
-                return Ok(Some(Head::new(Revision(keys.count(*id) - 1), Position(position))));
+                return Ok(Some(Head::new(Revision(keys.count(id) - 1), Position(position))));
             }
         }
-        drop((first, part));
         // The newest event that this view sees is an older one, or stands in a run.
-        let events = KeyEvents::new(self, key);
-        let last = events.last()?;
+        let last = KeyEvents::new(self, key).next_back().transpose()?;
         Ok(last.map(|event| Head::new(event.revision(), event.position())))
     }
 

@@ -47,6 +47,13 @@ fn patterns(at: usize) -> Vec<u8> {
     }
 }
 
+/// Flips every byte of every file but those of the index.
+#[allow(dead_code, reason = "shared by several tests")]
+pub(crate) fn of_the_log(made: &Made) {
+    let (flips, refused) = all(made, |name| !name.starts_with("index/"));
+    assert!(refused > 0 && refused < flips);
+}
+
 /// Flips every byte of the files that are wanted.
 pub(crate) fn all(made: &Made, is_wanted: impl Fn(&str) -> bool) -> (u32, u32) {
     let (mut flips, mut refused) = (0, 0);

@@ -1,6 +1,7 @@
 //! The head of a run: what it covers, and where its sections stand. `docs/format.md` is the home of the layout. Never
 //! touches a file.
 
+use crate::index::{filter, packed};
 use crate::log::blocks::{self, BLOCK_BYTES, BlockFault, StoreId, u32_at, u64_at};
 
 const RUN_MAGIC: &[u8; 8] = b"ORCHIRUN";
@@ -53,6 +54,11 @@ pub(crate) struct Covered {
 }
 
 impl Covered {
+    /// Number of the last segment.
+    pub(crate) fn last_segment(&self) -> u64 {
+        self.next_segment() - 1
+    }
+
     /// Number of the segment behind the last one.
     pub(crate) fn next_segment(&self) -> u64 {
         self.first_segment + u64::from(self.segments)
@@ -168,7 +174,7 @@ impl Header {
 
     /// Whether the lengths are those that the numbers of entries ask for.
     fn fits(&self) -> bool {
-        let [_, segments, sparse, directory, slots, filter, _, postings] = self.lengths;
+        let [_, segments, sparse, directory, slots, filter_bytes, _, postings] = self.lengths;
         self.covered.segments > 0
             && self.covered.first_segment.checked_add(u64::from(self.covered.segments)).is_some()
             && self.covered.first_position <= self.covered.last_position
@@ -177,8 +183,8 @@ impl Header {
             && self.directory_log2 < 32
             && directory == 4 * ((1 << self.directory_log2) + 1)
             && slots == u64::from(self.keys) * SLOT_BYTES
-            && filter == super::super::filter::blocks(self.keys.into()) * super::super::filter::BLOCK as u64
-            && postings >= super::super::packed::PADDING
+            && filter_bytes == filter::blocks(self.keys.into()) * filter::BLOCK as u64
+            && postings >= packed::PADDING
     }
 }
 
@@ -237,6 +243,6 @@ impl Slot {
 
 const _: () = {
     assert!(SLOT_BYTES == 32 && LENGTHS_AT + 8 * (SECTIONS - 1) == 176 && FIELDS_END > 180);
-    assert!(super::super::packed::NUMBER_BITS == 48);
+    assert!(packed::NUMBER_BITS == 48);
     assert!(crate::limits::STREAM_NAME_BYTES_MAX <= u16::MAX as usize);
 };

@@ -5,6 +5,7 @@ use super::header::Covered;
 use super::input::{Input, KeyInput, Stop};
 use super::reader::Run;
 use crate::index::key::Key;
+use crate::index::tail::Noted;
 use std::sync::Arc;
 
 /// Runs that follow each other without a gap.
@@ -58,7 +59,7 @@ impl<'r> Merge<'r> {
     }
 
     /// Noted frame `number` of all.
-    pub(crate) fn sparse(&self, mut number: u64) -> Result<(u64, crate::log::Place, i64), Stop> {
+    pub(crate) fn sparse(&self, mut number: u64) -> Result<Noted, Stop> {
         for run in self.runs {
             match number.checked_sub(run.sparse_count()) {
                 Some(rest) => number = rest,
@@ -98,7 +99,7 @@ impl Input for Merge<'_> {
             self.runs.iter().map(|run| Head { run, number: 0, slot: None }).collect();
         heads.iter_mut().try_for_each(Head::read)?;
         let origin = self.runs[0].origin();
-        let mut seen = 0;
+        let (mut seen, mut parts) = (0, Vec::with_capacity(heads.len()));
         loop {
             let mut least: Option<Order<'_>> = None;
             for head in &heads {
@@ -109,7 +110,7 @@ impl Input for Merge<'_> {
                 }
             }
             let Some(least) = least else { return Ok(()) };
-            let mut parts = Vec::with_capacity(heads.len());
+            parts.clear();
             for head in &mut heads {
                 if head.order()? == Some(least) {
                     parts.push((head.run, head.slot.expect("it has an order")));

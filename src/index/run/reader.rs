@@ -7,6 +7,7 @@ use super::header::{
 use crate::index::filter;
 use crate::index::key::{Key, KeyKind};
 use crate::index::packed::{List, Source};
+use crate::index::tail::Noted;
 use crate::log::Place;
 use crate::log::blocks::{BLOCK_BYTES, BlockFault, StoreId, u32_at, u64_at};
 use crate::medium::{Access, Files, Region, RegionWriter};
@@ -268,17 +269,15 @@ impl Run {
         self.header.lengths[Section::Sparse as usize] / SPARSE_BYTES
     }
 
-    /// Position of the first event, place, and latest time so far, of a noted frame.
-    pub(super) fn sparse(&self, number: u64) -> Result<(u64, Place, i64), Damaged> {
+    /// A noted frame.
+    pub(super) fn sparse(&self, number: u64) -> Result<Noted, Damaged> {
         let bytes = self.section(Section::Sparse, number * SPARSE_BYTES, SPARSE_BYTES)?;
-        Ok((u64_at(bytes, 0), Place(u64_at(bytes, 8)), u64_at(bytes, 16) as i64))
+        let (first, place) = (u64_at(bytes, 0), Place(u64_at(bytes, 8)));
+        Ok(Noted { first, place, time_max: u64_at(bytes, 16) as i64 })
     }
 
     /// The last noted frame that `is_before` holds for; it holds for none behind one that it doesn't hold for.
-    pub(crate) fn noted(
-        &self,
-        is_before: impl Fn(&(u64, Place, i64)) -> bool,
-    ) -> Result<Option<(u64, Place, i64)>, Damaged> {
+    pub(crate) fn noted(&self, is_before: impl Fn(&Noted) -> bool) -> Result<Option<Noted>, Damaged> {
         let (mut low, mut high) = (0, self.sparse_count());
         while low < high {
             let middle = (low + high) / 2;
@@ -300,14 +299,6 @@ impl Run {
     pub(super) fn copy_of_file(&self) -> Vec<u8> {
         let end = self.places[SECTIONS];
         [self.region.head_bytes(0, SECTIONS_AT), self.region.bytes(SECTIONS_AT, end).to_vec()].concat()
-    }
-
-    /// The first noted frame.
-    pub(crate) fn noted_first(&self) -> Result<Option<(u64, Place)>, Damaged> {
-        if self.sparse_count() == 0 {
-            return Ok(None);
-        }
-        self.sparse(0).map(|(position, place, _)| Some((position, place)))
     }
 
     /// Checks every block.

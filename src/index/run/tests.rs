@@ -80,9 +80,9 @@ fn a_run_says_what_its_tail_said() {
         assert_eq!(run.new_streams(), events.div_ceil(3));
         assert_eq!((run.covered().first_position, run.covered().last_position), (101, 100 + events));
         assert_eq!(run.segment(0).unwrap(), (101, FRAMES_AT + 200 * events));
-        let noted = run.noted(|(position, ..)| *position <= 101).unwrap();
-        assert_eq!(noted.map(|(position, ..)| position), Some(101));
-        assert_eq!(run.noted(|(position, ..)| *position < 101).unwrap(), None);
+        let noted = run.noted(|noted| noted.first <= 101).unwrap();
+        assert_eq!(noted.map(|noted| noted.first), Some(101));
+        assert_eq!(run.noted(|noted| noted.first < 101).unwrap(), None);
     }
 }
 

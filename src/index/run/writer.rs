@@ -8,8 +8,8 @@ use super::header::{
 use super::input::{Input, Stop};
 use super::reader::Run;
 use crate::index::key::KeyKind;
+use crate::index::tail::Noted;
 use crate::index::{filter, packed};
-use crate::log::Place;
 use crate::log::blocks::StoreId;
 use crate::medium::{Files, RegionWriter, Site};
 
@@ -23,7 +23,7 @@ pub(crate) struct Parts<'p> {
     /// First position, and end of the frames, of each segment.
     pub(crate) segments: &'p [(u64, u64)],
     /// Noted frames, in order.
-    pub(crate) sparse: &'p mut dyn FnMut(u64) -> Result<(u64, Place, i64), Stop>,
+    pub(crate) sparse: &'p dyn Fn(u64) -> Result<Noted, Stop>,
     pub(crate) sparse_count: u64,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn write(
     path: &str,
     store: &StoreId,
     segment_log2: u32,
-    parts: &mut Parts<'_>,
+    parts: &Parts<'_>,
     input: &dyn Input,
 ) -> Result<Run, Stop> {
     let measure = measure(input)?;
@@ -107,7 +107,7 @@ pub(crate) fn write(
 fn fill(
     region: &mut RegionWriter,
     header: &mut Header,
-    parts: &mut Parts<'_>,
+    parts: &Parts<'_>,
     input: &dyn Input,
 ) -> Result<(), Stop> {
     let places = header.places().expect("it was measured");
@@ -172,11 +172,11 @@ impl Sections<'_> {
         cursor.flush(self.region)
     }
 
-    fn sparse(&mut self, parts: &mut Parts<'_>) -> Result<(), Stop> {
+    fn sparse(&mut self, parts: &Parts<'_>) -> Result<(), Stop> {
         let mut cursor = self.cursor(Section::Sparse);
         for number in 0..parts.sparse_count {
-            let (position, place, time) = (parts.sparse)(number)?;
-            let words = [position, place.0, time as u64];
+            let noted = (parts.sparse)(number)?;
+            let words = [noted.first, noted.place.0, noted.time_max as u64];
             words.iter().try_for_each(|word| cursor.put(self.region, &word.to_le_bytes()))?;
         }
         cursor.flush(self.region)

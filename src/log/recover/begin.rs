@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::log::blocks::{self, BLOCK_BYTES, SEAL_AT, Seal};
 use crate::log::checkpoint::Checkpoint;
 use crate::log::geometry::FRAMES_AT;
+use crate::log::scan::Chain;
 use crate::log::segment::Segment;
 
 impl Walk<'_> {
@@ -13,25 +14,31 @@ impl Walk<'_> {
     pub(super) fn begin(&mut self, listing: &Listing, offered: &[Checkpoint]) -> Result<usize, Error> {
         for (number, checkpoint) in offered.iter().enumerate() {
             let kept = self.segments.len();
-            if !checkpoint.holds(self.medium, self.store, listing)? || !self.open_covered(checkpoint)? {
+            if !self.open_covered(listing, checkpoint)? {
                 self.segments.truncate(kept);
                 self.spans.truncate(kept);
                 return Ok(number);
             }
-            self.chain = checkpoint.chain();
-            self.testified = self.testified.max(checkpoint.position);
-            self.witness = self.witness.max(checkpoint.position);
+            let synced = checkpoint.position;
+            let commits = self.chain.commits + checkpoint.commits;
+            self.chain = Chain { next: synced + 1, epoch: Some(checkpoint.epoch), synced, commits };
+            self.testified = self.testified.max(synced);
+            self.witness = self.witness.max(synced);
         }
         Ok(offered.len())
     }
 
-    /// Opens the segments of a checkpoint that aren't yet. `false` if a header or seal isn't as it should be: a segment without
-    /// a seal may have gone on behind what the checkpoint knows.
-    fn open_covered(&mut self, checkpoint: &Checkpoint) -> Result<bool, Error> {
+    /// Opens the segments of a checkpoint. `false` if one isn't there, or a header, a seal or the last frame isn't as it should
+    /// be: a segment without a seal may have gone on behind what the checkpoint knows.
+    fn open_covered(&mut self, listing: &Listing, checkpoint: &Checkpoint) -> Result<bool, Error> {
         let firsts = checkpoint.segments.iter().skip(1).map(|(first, _)| *first);
         let nexts = firsts.chain([checkpoint.position + 1]);
-        let all = (0..).zip(checkpoint.segments.iter().zip(nexts)).skip(self.segments.len());
-        for (number, ((first, end), next)) in all {
+        for ((first, end), next) in checkpoint.segments.iter().zip(nexts) {
+            let number = self.segments.len() as u64;
+            let bytes = self.geometry().segment_bytes();
+            if listing.get(number).is_none_or(|entry| entry.bytes != bytes) {
+                return Ok(false);
+            }
             let opened = Segment::open_unchecked(self.medium, &self.store.id, number)?;
             let head = opened.0.region.head_bytes(0, FRAMES_AT);
             if blocks::check_segment_header(&head, &self.store.id, number, self.geometry()).is_err() {
@@ -45,6 +52,7 @@ impl Walk<'_> {
             self.segments.push(opened);
             self.spans.push(Span { first: *first, end: *end });
         }
-        Ok(true)
+        let (Some(last), Some(span)) = (self.segments.last(), self.spans.last()) else { return Ok(false) };
+        Ok(checkpoint.names_frame(last, span.end))
     }
 }
