@@ -26,6 +26,9 @@
 //! - [`NewEvent`] is what is written, [`EventRef`] what is lent when it is read, [`RecordedEvent`] the owned copy.
 //! - [`Event`]: derive it for an enum, whose variants are then events under names that stay; [`NewEvent::of`] and
 //!   [`EventRef::decode`] are the way there and back.
+//! - [`Query`] says which events: [`Store::read`] gives them in owned batches, [`View::query`] lends them,
+//!   [`Transaction::fail_if_any`] commits only if no new one matches.
+//! - [`EventStore`] is what another back end implements; [`Store`] is written over it, [`AnyStore`] hides which one it is.
 //! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.
 //! - [`Error`] is opaque; its predicates and accessors tell what happened.
