@@ -132,7 +132,7 @@ enum Repr {
     DiskFull { what: String, source: io::Error },
     Io { what: String, source: io::Error },
     Locked { dir: PathBuf, pid: Option<u32> },
-    Truncated { asked: Position, first: Position },
+    Truncated { what: String, first: Position },
     Unsupported { what: String },
     Limit { what: String, limit: u64, found: u64 },
     Closed,
@@ -219,7 +219,15 @@ impl Error {
     pub fn is_poisoned(&self) -> bool {
         self.kind() == ErrorKind::Poisoned
     }
-    /// Retention has removed what was asked for.
+    /// Of what retention has removed: the first position that is there.
+    pub fn first_position(&self) -> Option<Position> {
+        match &*self.0 {
+            Repr::Truncated { first, .. } => Some(*first),
+            _ => None,
+        }
+    }
+
+    /// Retention has removed what was asked for; see [`Error::first_position`].
     pub fn is_truncated(&self) -> bool {
         self.kind() == ErrorKind::Truncated
     }
@@ -308,7 +316,12 @@ impl Error {
     /// For authors of stores: what stands at or after `asked` was wanted, and retention has removed what stands before
     /// `first`.
     pub fn truncated(asked: Position, first: Position) -> Self {
-        Repr::Truncated { asked, first }.into()
+        Repr::Truncated { what: format!("position {asked}"), first }.into()
+    }
+
+    /// For authors of stores: a stream was to be read from `asked` on, and retention has removed what stands before `first`.
+    pub fn truncated_stream(stream: &str, asked: Revision, first: Position) -> Self {
+        Repr::Truncated { what: format!("revision {asked} of stream {stream:?}"), first }.into()
     }
 
     pub(crate) fn not_decoded(undecoded: Undecoded) -> Self {
@@ -356,8 +369,8 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
-            Repr::Truncated { asked, first } => {
-                write!(f, "position {asked} was removed by retention: the first that is there is {first}")
+            Repr::Truncated { what, first } => {
+                write!(f, "{what} was removed by retention: the first position that is there is {first}")
             }
             Repr::Unsupported { what } => write!(f, "unsupported: {what}"),
             Repr::Limit { what, limit, found } => write!(f, "{what}: at most {limit}, found {found}"),

@@ -1,5 +1,5 @@
-//! Takes commits into a tail: first every key of the commit is found or made, then its postings are added. So whatever may fail
-//! has happened before a frame is written.
+//! Takes commits into a tail: every stream is looked up and every key found or made, then the postings are added. So whatever
+//! may fail has happened before a frame is written.
 
 use super::key::{Key, KeyKind};
 use super::layers::Layers;
@@ -8,7 +8,7 @@ use super::tail::{FedFrame, KeyId, Keys};
 use crate::event::EventRef;
 use crate::event::commit::CommitRef;
 use crate::event::names::{category_bytes, name_hash};
-use crate::log::Place;
+use crate::log::{Fault, Place};
 use foldhash::fast::FixedState;
 
 /// A stream of a commit.
@@ -39,44 +39,32 @@ pub(crate) struct Resolved {
 }
 
 impl Resolved {
-    /// Finds or makes the keys of a commit in the tail of `layers`.
-    ///
-    /// # Errors
-    /// A run is damaged; keys that were made until then stay, without postings.
+    /// Finds or makes the keys of a commit in a tail.
     #[inline]
     pub(crate) fn find<'a>(
         &mut self,
         keys: &mut Keys,
-        layers: &Layers,
         state: &FixedState,
         streams: impl Iterator<Item = FeedStream<'a>>,
         names: impl Iterator<Item = FeedName<'a>>,
-    ) -> Result<(), Damaged> {
+    ) {
         self.streams.clear();
-        for stream in streams {
-            self.streams.push(resolve_stream(keys, layers, state, &stream)?);
-        }
-        self.find_names(keys, layers, names)
+        self.streams.extend(streams.map(|stream| resolve_stream(keys, state, &stream)));
+        self.find_names(keys, names);
     }
 
-    fn find_names<'a>(
-        &mut self,
-        keys: &mut Keys,
-        layers: &Layers,
-        names: impl Iterator<Item = FeedName<'a>>,
-    ) -> Result<(), Damaged> {
+    fn find_names<'a>(&mut self, keys: &mut Keys, names: impl Iterator<Item = FeedName<'a>>) {
         self.names.clear();
         self.keyed = false;
         for (kind, name, hash) in names {
             let kind = KeyKind::of_name(kind);
             self.keyed |= kind != Some(KeyKind::Type);
             self.names.push(match kind {
-                Some(KeyKind::Type) => Some(resolve_type(keys, layers, name, hash)?),
-                Some(kind) => Some(resolve_key(keys, layers, Key { kind, name }, hash)?),
+                Some(KeyKind::Type) => Some(resolve_type(keys, name, hash)),
+                Some(kind) => Some(resolve_key(keys, Key { kind, name }, hash)),
                 None => None,
             });
         }
-        Ok(())
     }
 }
 
@@ -91,59 +79,41 @@ pub(crate) fn stream_in(
     let key = Key { kind: KeyKind::Stream, name };
     Ok(match keys.find(key, hash) {
         Some(id) => (Some(id), keys.count(id)),
-        None => (None, layers.count_before_tail(key, hash)?),
+        None => (None, layers.revisions_before_tail(key, hash)?),
     })
 }
 
 #[inline]
-pub(crate) fn resolve_stream(
-    keys: &mut Keys,
-    layers: &Layers,
-    state: &FixedState,
-    stream: &FeedStream<'_>,
-) -> Result<KeyId, Damaged> {
+pub(crate) fn resolve_stream(keys: &mut Keys, state: &FixedState, stream: &FeedStream<'_>) -> KeyId {
     let key = Key { kind: KeyKind::Stream, name: stream.name };
     match stream.known.or_else(|| keys.find(key, stream.hash)) {
-        Some(id) => Ok(id),
-        None => add_stream(keys, layers, state, key, stream),
+        Some(id) => id,
+        None => add_stream(keys, state, key, stream),
     }
 }
 
 #[cold]
-fn add_stream(
-    keys: &mut Keys,
-    layers: &Layers,
-    state: &FixedState,
-    key: Key<'_>,
-    stream: &FeedStream<'_>,
-) -> Result<KeyId, Damaged> {
+fn add_stream(keys: &mut Keys, state: &FixedState, key: Key<'_>, stream: &FeedStream<'_>) -> KeyId {
     let category = Key { kind: KeyKind::Category, name: &key.name[..category_bytes(key.name)] };
-    let category = resolve_key(keys, layers, category, name_hash(state, category.name))?;
-    Ok(keys.add(key, stream.hash, stream.count, Some(category)))
+    let category = resolve_key(keys, category, name_hash(state, category.name));
+    keys.add(key, stream.hash, stream.count, Some(category))
 }
 
 #[inline]
-pub(crate) fn resolve_type(
-    keys: &mut Keys,
-    layers: &Layers,
-    name: &[u8],
-    hash: u64,
-) -> Result<KeyId, Damaged> {
+pub(crate) fn resolve_type(keys: &mut Keys, name: &[u8], hash: u64) -> KeyId {
     if let Some(id) = keys.last_type(name, hash) {
-        return Ok(id);
+        return id;
     }
-    let id = resolve_key(keys, layers, Key { kind: KeyKind::Type, name }, hash)?;
+    let id = resolve_key(keys, Key { kind: KeyKind::Type, name }, hash);
     keys.set_last_type(id);
-    Ok(id)
+    id
 }
 
-fn resolve_key(keys: &mut Keys, layers: &Layers, key: Key<'_>, hash: u64) -> Result<KeyId, Damaged> {
+/// A key that isn't a stream's: what is there is counted, nothing before it.
+fn resolve_key(keys: &mut Keys, key: Key<'_>, hash: u64) -> KeyId {
     match keys.find(key, hash) {
-        Some(id) => Ok(id),
-        None => {
-            let earlier = layers.count_before_tail(key, hash)?;
-            Ok(keys.add(key, hash, earlier, None))
-        }
+        Some(id) => id,
+        None => keys.add(key, hash, 0, None),
     }
 }
 
@@ -198,17 +168,19 @@ impl Resolved {
     }
 }
 
-/// Takes a commit that was read from the log into the tail of `layers`, which is of its segment.
+/// Takes a commit that was read from the log into the tail of `layers`, which is of its segment. Where a stream was last seen
+/// in a run, it goes on as the commit says: a search of the runs for each stream would make opening slower the larger the log
+/// is, and who reads the stream, or verifies the log, compares every revision.
 ///
 /// # Errors
-/// Of the outer kind: a run is damaged. Of the inner one: a stream of the commit doesn't go on where it ended.
+/// A stream of the commit doesn't go on where it ended.
 pub(crate) fn feed_read(
     layers: &Layers,
     state: &FixedState,
     resolved: &mut Resolved,
     commit: CommitRef<'_>,
     place: Place,
-) -> Result<Result<(), crate::log::Fault>, Damaged> {
+) -> Result<(), Fault> {
     let mut tail = layers.tail().write();
     let keys = &mut *tail;
     let streams = commit.stream_count();
@@ -216,20 +188,24 @@ pub(crate) fn feed_read(
     for number in 0..streams {
         let (name, found) = (commit.stream_name(number), commit.first_revision(number).0);
         let hash = name_hash(state, name);
-        let (known, next) = stream_in(keys, layers, name, hash)?;
+        let key = Key { kind: KeyKind::Stream, name };
+        let known = keys.find(key, hash);
+        let next = match known {
+            Some(id) => keys.count(id),
+            None => layers.revisions_in_memory(key, hash).unwrap_or(found),
+        };
         if next != found {
             let name = String::from_utf8_lossy(name);
-            let fault = crate::log::Fault::new("frame", 40, format!("revision {next} of {name}"), found);
-            return Ok(Err(fault));
+            return Err(Fault::new("frame", 40, format!("revision {next} of {name}"), found));
         }
         let stream = FeedStream { name, hash, count: next, known };
-        resolved.streams.push(resolve_stream(keys, layers, state, &stream)?);
+        resolved.streams.push(resolve_stream(keys, state, &stream));
     }
     let names = (u32::from(streams)..commit.name_count()).map(|number| {
         let (kind, name) = commit.name(number);
         (kind, name, name_hash(state, name))
     });
-    resolved.find_names(keys, layers, names)?;
+    resolved.find_names(keys, names);
     let frame = FedFrame {
         first: commit.first_position().0,
         last: commit.last_position().0,
@@ -240,5 +216,5 @@ pub(crate) fn feed_read(
     };
     let events = commit.events().map(|event| (event.offset(), event.stream_number(), event.type_number()));
     resolved.post(keys, &frame, events, commit.bytes());
-    Ok(Ok(()))
+    Ok(())
 }

@@ -4,8 +4,8 @@ use super::layers::Layers;
 use super::run::Run;
 use super::tail::{Tail, Through};
 use crate::event::names::name_hash;
-use crate::log::Geometry;
 use crate::log::blocks::StoreId;
+use crate::log::{Base, Geometry};
 use foldhash::fast::FixedState;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::sync::Arc;
@@ -39,13 +39,19 @@ impl Counts {
 }
 
 impl Index {
-    /// An index of these runs, with an empty tail behind them. `state` is what names are hashed with in memory.
-    pub(super) fn new(state: FixedState, store: &StoreId, geometry: Geometry, runs: Vec<Arc<Run>>) -> Self {
+    /// An index of these runs behind a base, with an empty tail behind them. `state` is what names are hashed with in memory.
+    pub(super) fn new(
+        state: FixedState,
+        store: &StoreId,
+        geometry: Geometry,
+        base: Arc<Base>,
+        runs: Vec<Arc<Run>>,
+    ) -> Self {
         Self {
             state,
             store: *store,
             geometry,
-            layers: RwLock::new(Arc::new(Layers::behind(runs, store, geometry))),
+            layers: RwLock::new(Arc::new(Layers::behind(base, runs, store, geometry))),
             upkeep: Mutex::new(()),
             stopping: AtomicBool::new(false),
             counts: Counts::default(),

@@ -1,17 +1,19 @@
 //! The index as its layers: runs on disk, tails whose run isn't written yet, and the tail that grows. A key's postings are
 //! those of all layers, one after another. A list of layers never changes: a roll-over, a new run or a merge makes another.
 
-use super::key::{HashSeed, Key};
+use super::key::{HashSeed, Key, KeyKind};
 use super::run::{Damaged, Run, Slot};
 use super::tail::{KeyId, Noted, Tail, Through};
 use crate::log::blocks::StoreId;
-use crate::log::{Geometry, Place};
+use crate::log::{Base, Geometry, Place};
 use std::sync::Arc;
 
 /// All layers as of one moment, ascending.
 #[derive(Clone)]
 pub(crate) struct Layers {
     pub(super) runs: Vec<Arc<Run>>,
+    /// What retention removed, before the runs.
+    pub(super) base: Arc<Base>,
     /// Complete tails, behind the runs.
     pub(super) frozen: Vec<Arc<Tail>>,
     pub(super) tail: Arc<Tail>,
@@ -33,13 +35,6 @@ pub(crate) struct Numbered {
 }
 
 impl Part {
-    fn of_tail(tail: &Arc<Tail>, key: Key<'_>, hash: u64) -> Option<Numbered> {
-        let keys = tail.read();
-        let id = keys.find(key, hash)?;
-        keys.last(id)?;
-        Some(Numbered { first: keys.earlier(id), part: Self::Tail(tail.clone(), id) })
-    }
-
     /// Number of its postings before `place`.
     pub(crate) fn before(&self, place: Place) -> Result<u64, Damaged> {
         match self {
@@ -58,14 +53,20 @@ impl Part {
 }
 
 impl Layers {
-    /// These runs, with an empty tail behind them.
-    pub(super) fn behind(runs: Vec<Arc<Run>>, store: &StoreId, geometry: Geometry) -> Self {
+    /// These runs behind a base, with an empty tail behind them.
+    pub(super) fn behind(base: Arc<Base>, runs: Vec<Arc<Run>>, store: &StoreId, geometry: Geometry) -> Self {
         let (segment, through) = match runs.last() {
-            None => (0, Through::START),
+            None => (base.first_segment(), through_base(&base, geometry)),
             Some(run) => (run.covered().next_segment(), super::index::through(run, geometry)),
         };
         let tail = Arc::new(Tail::new(segment, through));
-        Self { runs, frozen: Vec::new(), tail, seed: HashSeed::new(store) }
+        Self { base, runs, frozen: Vec::new(), tail, seed: HashSeed::new(store) }
+    }
+
+    /// What retention removed.
+    #[inline]
+    pub(crate) fn base(&self) -> &Arc<Base> {
+        &self.base
     }
 
     /// The tail that grows.
@@ -89,13 +90,11 @@ impl Layers {
         self.tail.read().through()
     }
 
-    /// Number of events under a key in all layers before the tail. `hash` is that of memory.
-    pub(crate) fn count_before_tail(&self, key: Key<'_>, hash: u64) -> Result<u64, Damaged> {
-        for tail in self.frozen.iter().rev() {
-            let keys = tail.read();
-            if let Some(id) = keys.find(key, hash) {
-                return Ok(keys.count(id));
-            }
+    /// Number of events of a stream in all layers before the tail, those that retention removed among them. `hash` is that of
+    /// memory.
+    pub(crate) fn revisions_before_tail(&self, key: Key<'_>, hash: u64) -> Result<u64, Damaged> {
+        if let Some(count) = self.revisions_in_memory(key, hash) {
+            return Ok(count);
         }
         let stable = self.seed.hash(key);
         for run in self.runs.iter().rev() {
@@ -103,20 +102,45 @@ impl Layers {
                 return Ok(slot.earlier + u64::from(slot.count));
             }
         }
-        Ok(0)
+        Ok(self.base.next_revision(key.name))
     }
 
-    /// The parts of a key's postings, ascending.
+    /// As [`revisions_before_tail`](Self::revisions_before_tail), if no run has to be asked.
+    pub(crate) fn revisions_in_memory(&self, key: Key<'_>, hash: u64) -> Option<u64> {
+        for tail in self.frozen.iter().rev() {
+            let keys = tail.read();
+            if let Some(id) = keys.find(key, hash) {
+                return Some(keys.count(id));
+            }
+        }
+        self.runs.is_empty().then(|| self.base.next_revision(key.name))
+    }
+
+    /// The parts of a key's postings, ascending. Postings of a stream are numbered by revision, those of another key from its
+    /// first one that is there.
     pub(crate) fn parts(&self, key: Key<'_>, hash: u64) -> Result<Vec<Numbered>, Damaged> {
         let mut parts = Vec::new();
         let stable = self.seed.hash(key);
+        let mut next = 0;
+        let mut add = |parts: &mut Vec<Numbered>, earlier: u64, count: u64, part: Part| {
+            let first = if key.kind == KeyKind::Stream { earlier } else { next };
+            next = first + count;
+            parts.push(Numbered { first, part });
+        };
         for run in &self.runs {
             if let Some(slot) = run.find(key, stable)? {
-                parts.push(Numbered { first: slot.earlier, part: Part::Run(run.clone(), slot) });
+                add(&mut parts, slot.earlier, slot.count.into(), Part::Run(run.clone(), slot));
             }
         }
-        parts
-            .extend(self.frozen.iter().chain([&self.tail]).filter_map(|tail| Part::of_tail(tail, key, hash)));
+        for tail in self.frozen.iter().chain([&self.tail]) {
+            let keys = tail.read();
+            if let Some(id) = keys.find(key, hash)
+                && keys.last(id).is_some()
+            {
+                let (earlier, count) = (keys.earlier(id), keys.count(id) - keys.earlier(id));
+                add(&mut parts, earlier, count, Part::Tail(tail.clone(), id));
+            }
+        }
         Ok(parts)
     }
 
@@ -130,11 +154,11 @@ impl Layers {
         })
     }
 
-    /// Number of streams that have had an event.
+    /// Number of streams that have had an event, one that retention removed included.
     pub(crate) fn streams(&self) -> u64 {
         let runs: u64 = self.runs.iter().map(|run| run.new_streams()).sum();
         let tails = self.frozen.iter().chain([&self.tail]);
-        runs + tails.map(|tail| tail.read().new_streams()).sum::<u64>()
+        self.base.stream_count() + runs + tails.map(|tail| tail.read().new_streams()).sum::<u64>()
     }
 
     /// The last noted frame whose first event stands at or before `position`.
@@ -159,5 +183,14 @@ impl Layers {
             }
         }
         Ok(None)
+    }
+}
+
+/// How far an index goes that has nothing behind a base.
+pub(super) fn through_base(base: &Base, geometry: Geometry) -> Through {
+    Through {
+        position: base.first_position() - 1,
+        place: geometry.place(base.first_segment(), 0),
+        time_max: base.time_max(),
     }
 }

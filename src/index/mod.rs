@@ -11,6 +11,7 @@ mod open;
 mod packed;
 mod postings;
 mod rebuild;
+mod retain;
 mod revisions;
 mod run;
 mod tail;

@@ -8,7 +8,7 @@ use super::upkeep;
 use crate::error::Error;
 use crate::event::commit::CommitRef;
 use crate::log::blocks::StoreFile;
-use crate::log::{Checkpoint, Fault, Follow, Log, Place};
+use crate::log::{Base, Checkpoint, Fault, Follow, Log, Place};
 use crate::medium::Medium;
 use foldhash::fast::FixedState;
 use std::io::ErrorKind;
@@ -45,8 +45,6 @@ pub(crate) struct Opening {
     candidates: Vec<Arc<Run>>,
     resolved: Resolved,
     problems: Vec<String>,
-    /// A run that is damaged: made again once the log can be read, and the end of the log is then read again.
-    damaged: Option<Damaged>,
 }
 
 impl Opening {
@@ -58,32 +56,24 @@ impl Opening {
             candidates: Vec::new(),
             resolved: Resolved::default(),
             problems: Vec::new(),
-            damaged: None,
         }
     }
 
     /// The index, once the log has been read.
     ///
-    /// # Errors
-    /// `Corrupt`: a run and the log behind it are damaged. `Io`.
-    ///
     /// # Panics
     /// If the log wasn't read.
-    pub(crate) fn finish(self, log: &Log) -> Result<Index, Error> {
+    pub(crate) fn finish(self, log: &Log) -> Index {
         let index = self.index.expect("opening a log begins to follow it");
         index.problems.lock().extend(self.problems);
-        if let Some(damaged) = self.damaged {
-            index.rebuild(log, &damaged)?;
-            index.read_again(log)?;
-        }
         if log.write_side().is_ok() {
             index.tidy(log);
         }
-        Ok(index)
+        index
     }
 
-    /// Runs that follow each other from the first segment on; of several that begin at one, the longest that holds.
-    fn find(&mut self, medium: &Medium, store: &StoreFile) -> Result<(), Error> {
+    /// Runs that follow each other from a segment on; of several that begin at one, the longest that holds.
+    fn find(&mut self, medium: &Medium, store: &StoreFile, from: u64) -> Result<(), Error> {
         let failed = |error| Error::io("listing", Path::new(INDEX_DIR), error);
         let entries = match medium.files.list(INDEX_DIR) {
             Ok(entries) => entries,
@@ -105,7 +95,7 @@ impl Opening {
             }
         }
         ranges.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
-        let mut next = 0;
+        let mut next = from;
         for (first, last) in ranges {
             if first == next
                 && let Some(run) = self.open(medium, store, first, last)?
@@ -170,12 +160,19 @@ fn checkpoint(run: &Run) -> Result<Checkpoint, Damaged> {
 }
 
 impl Follow for Opening {
-    fn checkpoints(&mut self, medium: &Medium, store: &StoreFile) -> Result<Vec<Checkpoint>, Error> {
-        self.find(medium, store)?;
+    fn checkpoints(
+        &mut self,
+        medium: &Medium,
+        store: &StoreFile,
+        base: &Base,
+    ) -> Result<Vec<Checkpoint>, Error> {
+        self.candidates.clear();
+        self.problems.clear();
+        self.find(medium, store, base.first_segment())?;
         Ok(self.offered())
     }
 
-    fn begin(&mut self, store: &StoreFile, held: usize) {
+    fn begin(&mut self, store: &StoreFile, base: &Arc<Base>, held: usize) {
         if held < self.candidates.len() {
             let run = self.candidates[held].covered();
             self.problems.push(format!(
@@ -186,25 +183,16 @@ impl Follow for Opening {
         }
         self.candidates.truncate(held);
         let runs = std::mem::take(&mut self.candidates);
-        self.index = Some(Index::new(self.state.clone(), &store.id, store.geometry, runs));
+        self.index = Some(Index::new(self.state.clone(), &store.id, store.geometry, base.clone(), runs));
     }
 
     fn commit(&mut self, commit: CommitRef<'_>, place: Place) -> Result<(), Fault> {
         let index = self.index.as_ref().expect("it was begun");
-        if self.damaged.is_some() {
-            return Ok(());
-        }
         let segment = index.geometry.segment(place);
         if index.hold().tail().segment != segment {
             index.roll(segment);
             upkeep::pack_frozen(index);
         }
-        match feed_read(&index.layers(), &self.state, &mut self.resolved, commit, place) {
-            Ok(fed) => fed,
-            Err(damaged) => {
-                self.damaged = Some(damaged);
-                Ok(())
-            }
-        }
+        feed_read(&index.layers(), &self.state, &mut self.resolved, commit, place)
     }
 }

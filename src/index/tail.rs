@@ -17,7 +17,7 @@ pub(crate) struct KeyId(u32);
 struct Entry {
     hash: u64,
     postings: Postings,
-    /// Postings of the key before this tail.
+    /// Events of a stream before this tail; 0 for other keys.
     earlier: u64,
     name: Box<[u8]>,
     kind: KeyKind,
@@ -38,11 +38,6 @@ pub(crate) struct Through {
     pub(crate) place: Place,
     /// The latest time of a commit so far.
     pub(crate) time_max: i64,
-}
-
-impl Through {
-    /// Before the first frame.
-    pub(crate) const START: Self = Self { position: 0, place: Place(0), time_max: i64::MIN };
 }
 
 /// A frame that is fed: what isn't a key of it.
@@ -224,14 +219,14 @@ impl Keys {
         self.commits == 0
     }
 
-    /// Number of events under a key, those before this tail among them.
+    /// Number of events under a key; of a stream those before this tail among them.
     #[inline]
     pub(crate) fn count(&self, id: KeyId) -> u64 {
         let entry = self.entry(id);
         entry.earlier + entry.postings.len() as u64
     }
 
-    /// Number of events under a key before this tail.
+    /// Number of events of a stream before this tail; 0 for other keys.
     #[inline]
     pub(crate) fn earlier(&self, id: KeyId) -> u64 {
         self.entry(id).earlier

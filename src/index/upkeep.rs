@@ -65,7 +65,7 @@ impl Index {
 
     /// Writes the run of the first complete tail, or of the first run that is in memory only, if all of it is synced and its
     /// segment sealed: else the log may go on in it.
-    fn write_one(&self, log: &Log) -> Result<Step, Stop> {
+    pub(super) fn write_one(&self, log: &Log) -> Result<Step, Stop> {
         let Ok(side) = log.write_side() else { return Ok(Step::Nothing) };
         if side.sync.failure().is_some() {
             return Ok(Step::Nothing);

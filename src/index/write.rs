@@ -104,7 +104,11 @@ impl Index {
         self.store_run(files, |path| self.write_merged(files, path, runs, &go_on))
     }
 
-    fn store_run(&self, files: &dyn Files, make: impl Fn(&str) -> Result<Run, Stop>) -> Result<Run, Stop> {
+    pub(super) fn store_run(
+        &self,
+        files: &dyn Files,
+        make: impl Fn(&str) -> Result<Run, Stop>,
+    ) -> Result<Run, Stop> {
         if files.found(INDEX_DIR)? == Found::Nothing {
             files.create_dir(INDEX_DIR)?;
             files.sync_dir("")?;

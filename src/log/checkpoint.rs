@@ -1,6 +1,7 @@
 //! Where opening may begin to read: what a run of the index says of the end of its range. It is believed only if the log has
 //! that frame, with that epoch; see `recover::begin`.
 
+use super::base::Base;
 use super::blocks::StoreFile;
 use super::frame::Header;
 use super::geometry::{FRAMES_AT, HEADER_BYTES};
@@ -9,6 +10,7 @@ use crate::error::Error;
 use crate::event::commit::CommitRef;
 use crate::log::{Fault, Place};
 use crate::medium::Medium;
+use std::sync::Arc;
 
 /// A range of the log that ends with a frame that was synced, as of which it begins behind the one before.
 #[derive(Clone, Debug, Default)]
@@ -27,14 +29,19 @@ pub(crate) struct Checkpoint {
 
 /// Who is told what a log holds while it is opened: the index.
 pub(crate) trait Follow {
-    /// Where reading may begin, ascending.
+    /// Where reading of what is behind `base` may begin, ascending.
     ///
     /// # Errors
     /// `Io`. Damage is none: what is damaged isn't offered.
-    fn checkpoints(&mut self, medium: &Medium, store: &StoreFile) -> Result<Vec<Checkpoint>, Error>;
+    fn checkpoints(
+        &mut self,
+        medium: &Medium,
+        store: &StoreFile,
+        base: &Base,
+    ) -> Result<Vec<Checkpoint>, Error>;
 
     /// The first `held` of them hold, and reading begins behind the last of these.
-    fn begin(&mut self, store: &StoreFile, held: usize);
+    fn begin(&mut self, store: &StoreFile, base: &Arc<Base>, held: usize);
 
     /// The next commit, and the place of its frame.
     ///

@@ -107,6 +107,28 @@ impl Log {
         self.table.read().clone()
     }
 
+    /// Removes the segments before number `first`, which a base that is durable says are gone. Views keep what they have pinned.
+    ///
+    /// # Errors
+    /// `Io`: files are left over, which the next retention or opening removes.
+    pub(crate) fn remove_before(&self, first: u64) -> Result<(), Error> {
+        {
+            let mut table = self.table.write();
+            *table = Arc::new(table.from(first));
+        }
+        let files = &self.medium.files;
+        let mut leftover = super::recover::list(&self.medium, first)?.leftover;
+        leftover.sort_unstable();
+        for path in &leftover {
+            // The oldest first, so that a crash leaves no gap.
+            files.remove(path).map_err(|error| Error::io("removing", Path::new(path), error))?;
+        }
+        if leftover.is_empty() {
+            return Ok(());
+        }
+        files.sync_dir(LOG_DIR).map_err(|error| Error::io("syncing", Path::new(LOG_DIR), error))
+    }
+
     /// The writing side.
     ///
     /// # Errors

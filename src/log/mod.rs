@@ -3,6 +3,8 @@
 //! `geometry` and `blocks` and `frame` and `check` are the format; `scan` and `recover` read it, `reopen` makes what they
 //! found ready for writing; `writer`, `sync` and `prepare` are the writing side, which `log` holds together.
 
+mod base;
+mod base_draft;
 mod behind;
 pub(crate) mod blocks;
 mod check;
@@ -31,6 +33,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use base::{Anchor, Base};
+pub(crate) use base_draft::BaseDraft;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use blocks::{
     BLOCK_BYTES, SEAL_AT, SEAL_BYTES, Seal, StoreFile, segment_header, watermark_header,
@@ -39,9 +43,10 @@ pub(crate) use blocks::{
 pub(crate) use check::Checker;
 pub(crate) use checkpoint::{Checkpoint, Follow};
 pub(crate) use frame::Fault;
-pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use geometry::{Seed, segment_path};
+pub(crate) use geometry::Seed;
+pub(crate) use geometry::segment_path;
+pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
 pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Companion, Log, WriteSide};
 pub(crate) use open::{OpenLog, open};

@@ -1,5 +1,6 @@
 //! Opens a log, or creates it: the lock, the store file, recovery, and the way back to writing.
 
+use super::base::Base;
 use super::blocks::{BLOCK_BYTES, StoreFile};
 use super::checkpoint::Follow;
 use super::geometry::{Geometry, LOG_DIR};
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::medium::{Found, Lock, Medium};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Name of the store file.
@@ -61,13 +63,26 @@ fn open_to_read(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Resu
         return Err(not_a_store(medium, "it has no store file"));
     };
     check_options(how, &store)?;
-    let mark = watermark::read_mark(medium, &store.id)?;
-    let mut found = recover::recover(medium, &store, mark, follow)?;
+    let mut found = recover_to_read(medium, &store, follow)?;
     let ends = found.ends.clone();
     recover::publish_all(&mut found.segments, ends.into_iter());
     let table =
         found.segments.iter().fold(Table::default(), |table, (segment, _)| table.with(segment.clone()));
     Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, table), report: found.report })
+}
+
+/// Recovers beside a writer, which may move the beginning of the log on meanwhile: then from the new one.
+fn recover_to_read(medium: &Medium, store: &StoreFile, follow: &mut dyn Follow) -> Result<Recovered, Error> {
+    let mut base = Base::read(medium, &store.id)?;
+    loop {
+        let mark = watermark::read_mark(medium, &store.id)?;
+        let first = base.first_segment();
+        let found = recover::recover(medium, store, &Arc::new(base), mark, follow);
+        base = Base::read(medium, &store.id)?;
+        if base.first_segment() == first {
+            return found;
+        }
+    }
 }
 
 fn open_to_write(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Result<Opened, Error> {
@@ -93,7 +108,8 @@ fn open_to_write(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Res
     }
     // Nothing is changed before everything has been looked at.
     let mark = watermark::read_mark(medium, &store.id)?;
-    let found = recover::recover(medium, &store, mark, follow)?;
+    let base = Arc::new(Base::read(medium, &store.id)?);
+    let found = recover::recover(medium, &store, &base, mark, follow)?;
     if found.read_only {
         return Err(only_later("log"));
     }

@@ -3,6 +3,7 @@
 //! A bad frame that anything later calls synced was acknowledged: it is refused with its place. One that nobody calls
 //! synced is what a crash left: the log ends before it. Changes nothing; see `reopen` for what a writing open does next.
 
+use super::base::{BASE_DRAFT_NAME, BASE_NAME, Base};
 use super::behind::Behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
@@ -20,6 +21,7 @@ use crate::error::{Corruption, Error};
 use crate::event::commit::CommitRef;
 use crate::medium::{Access, Entry, Medium, RegionWriter, bug};
 use std::path::Path;
+use std::sync::Arc;
 
 mod begin;
 mod refusal;
@@ -29,6 +31,8 @@ pub(crate) type Each<'e> = dyn FnMut(CommitRef<'_>, Place) -> Result<(), Fault> 
 
 /// The log as it was found.
 pub(crate) struct Recovered {
+    /// Number of the first segment.
+    pub(crate) first: u64,
     /// Segments with frames, or the first ones without.
     pub(crate) segments: Vec<Writable>,
     /// Where the frames of each end.
@@ -44,6 +48,8 @@ pub(crate) struct Recovered {
     pub(crate) sealed_end: bool,
     /// Files behind the end.
     pub(crate) surplus: Vec<String>,
+    /// Files that an interrupted retention left.
+    pub(crate) leftover: Vec<String>,
     /// A segment has a feature that only a later program may write with.
     pub(crate) read_only: bool,
     pub(crate) report: RecoveryReport,
@@ -54,12 +60,15 @@ pub(crate) struct Recovered {
 pub(crate) struct Listing {
     /// Segments by number, ascending.
     pub(crate) segments: Vec<(u64, Entry)>,
+    /// Segments before the first one of the log: what an interrupted retention left.
+    pub(crate) leftover: Vec<String>,
     /// Files that don't belong there.
     pub(crate) foreign: Vec<String>,
 }
 
-/// Reads the log folder. A gap counts only if a second look shows it too: files come and go while a folder is read.
-pub(crate) fn list(medium: &Medium) -> Result<Listing, Error> {
+/// Reads the log folder, in which the log begins with segment `first`. A gap counts only if a second look shows it too: files
+/// come and go while a folder is read.
+pub(crate) fn list(medium: &Medium, first: u64) -> Result<Listing, Error> {
     let once = || -> Result<Listing, Error> {
         let entries = match medium.files.list(LOG_DIR) {
             Ok(entries) => entries,
@@ -69,8 +78,11 @@ pub(crate) fn list(medium: &Medium) -> Result<Listing, Error> {
         let mut listing = Listing::default();
         for entry in entries {
             match segment_number(&entry.name) {
+                Some(number) if entry.is_file && number < first => {
+                    listing.leftover.push(segment_path(number))
+                }
                 Some(number) if entry.is_file => listing.segments.push((number, entry)),
-                None if entry.name == NEXT_NAME && entry.is_file => {}
+                None if OTHER_NAMES.contains(&entry.name.as_str()) && entry.is_file => {}
                 _ => listing.foreign.push(format!("{LOG_DIR}/{}", entry.name)),
             }
         }
@@ -78,12 +90,15 @@ pub(crate) fn list(medium: &Medium) -> Result<Listing, Error> {
         Ok(listing)
     };
     let listing = once()?;
-    if listing.has_gap() { once() } else { Ok(listing) }
+    if listing.has_gap(first) { once() } else { Ok(listing) }
 }
 
+/// What the folder may hold beside segments.
+const OTHER_NAMES: [&str; 3] = [NEXT_NAME, BASE_NAME, BASE_DRAFT_NAME];
+
 impl Listing {
-    fn has_gap(&self) -> bool {
-        (0..).zip(&self.segments).any(|(expected, (number, _))| expected != *number)
+    fn has_gap(&self, first: u64) -> bool {
+        (first..).zip(&self.segments).any(|(expected, (number, _))| expected != *number)
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
@@ -108,20 +123,21 @@ impl Listing {
 pub(crate) fn recover(
     medium: &Medium,
     store: &StoreFile,
+    base: &Arc<Base>,
     mark: Option<Mark>,
     follow: &mut dyn Follow,
 ) -> Result<Recovered, Error> {
-    let mut walk = Walk::new(medium, store, mark.unwrap_or_default());
+    let mut walk = Walk::new(medium, store, base, mark.unwrap_or_default());
     let mut reached = None;
     let mut begun = false;
     loop {
-        let listing = list(medium)?;
+        let listing = list(medium, base.first_segment())?;
         listing.check()?;
         walk.read_only = headers::check(medium, store, &listing)?;
         if !std::mem::replace(&mut begun, true) {
-            let offered = follow.checkpoints(medium, store)?;
+            let offered = follow.checkpoints(medium, store, base)?;
             let held = walk.begin(&listing, &offered)?;
-            follow.begin(store, held);
+            follow.begin(store, base, held);
         }
         let (number, why) = walk.run(&listing, &mut |commit, place| follow.commit(commit, place))?;
         match walk.refusal(&listing, number, &why)? {
@@ -138,7 +154,11 @@ struct Walk<'m> {
     medium: &'m Medium,
     store: &'m StoreFile,
     checker: Checker,
+    /// What the first frame goes on from.
+    start: Chain,
     chain: Chain,
+    /// Number of the first segment.
+    first: u64,
     segments: Vec<Writable>,
     /// Where each segment's first frame stands in the chain, and where its frames end.
     spans: Vec<Span>,
@@ -158,7 +178,8 @@ struct Span {
 }
 
 impl<'m> Walk<'m> {
-    fn new(medium: &'m Medium, store: &'m StoreFile, mark: Mark) -> Self {
+    fn new(medium: &'m Medium, store: &'m StoreFile, base: &Base, mark: Mark) -> Self {
+        let start = base.chain();
         let mut checker = Checker::default();
         checker.any_epoch = bug!(medium, ignore_epoch);
         checker.unchecked = bug!(medium, skip_checksums);
@@ -166,11 +187,13 @@ impl<'m> Walk<'m> {
             medium,
             store,
             checker,
-            chain: Chain::START,
+            start,
+            chain: start,
+            first: base.first_segment(),
             segments: Vec::new(),
             spans: Vec::new(),
-            testified: mark.synced,
-            witness: mark.synced,
+            testified: mark.synced.max(start.synced),
+            witness: mark.synced.max(start.synced),
             unsealed: Vec::new(),
             sealed: None,
             read_only: false,
@@ -181,13 +204,18 @@ impl<'m> Walk<'m> {
         self.store.geometry
     }
 
+    /// Number of the segment behind those that were opened.
+    fn next_number(&self) -> u64 {
+        self.first + self.segments.len() as u64
+    }
+
     fn frames<'b>(&self, segment: &Segment, writer: &'b RegionWriter) -> Result<Frames<'b>, Error> {
         Frames::of(segment, writer, self.geometry())
     }
 
     /// Goes on to the end of the log. Returns the segment that it ends in, and why there.
     fn run(&mut self, listing: &Listing, each: &mut Each<'_>) -> Result<(u64, Stop), Error> {
-        let mut number = (self.segments.len() as u64).saturating_sub(1);
+        let mut number = self.first.max(self.next_number().saturating_sub(1));
         loop {
             let Some(entry) = listing.get(number) else { return Ok((number, Stop::Zeros)) };
             let stop = self.segment(number, entry, each)?;
@@ -224,7 +252,7 @@ impl<'m> Walk<'m> {
 
     /// Walks one segment, or on in the last one. Its frames end at the end of the last span, for the reason returned.
     fn segment(&mut self, number: u64, entry: &Entry, each: &mut Each<'_>) -> Result<Stop, Error> {
-        if number == self.segments.len() as u64 {
+        if number == self.next_number() {
             match self.open(number, entry)? {
                 Ok(opened) => self.segments.push(opened),
                 Err(fault) => return Ok(Stop::Bad(header_fault(fault))),
@@ -232,10 +260,11 @@ impl<'m> Walk<'m> {
             self.spans.push(Span { first: self.chain.next, end: FRAMES_AT });
         }
         let geometry = self.geometry();
-        let (segment, writer) = &self.segments[number as usize];
+        let index = (number - self.first) as usize;
+        let (segment, writer) = &self.segments[index];
         let frames = self.frames(segment, writer)?;
         let mut place = |commit: CommitRef<'_>, at: u64| each(commit, geometry.place(number, at));
-        let span = &mut self.spans[number as usize];
+        let span = &mut self.spans[index];
         let (end, stop) = frames.walk(span.end, &mut self.chain, &mut self.checker, &mut place);
         span.end = end;
         self.testified = self.testified.max(self.chain.synced);
@@ -291,7 +320,7 @@ impl<'m> Walk<'m> {
     /// The end of the log as far as it holds; or where something should stand, in a segment that can't be used.
     fn end(&self, stopped: u64) -> (u64, u64) {
         match self.spans.last() {
-            Some(span) if stopped < self.segments.len() as u64 => (self.segments.len() as u64 - 1, span.end),
+            Some(span) if stopped < self.next_number() => (self.next_number() - 1, span.end),
             _ => (stopped, 0),
         }
     }
@@ -303,7 +332,7 @@ impl<'m> Walk<'m> {
         why: &Stop,
         behind: &Behind,
     ) -> Result<Recovered, Error> {
-        let usable = self.segments.len() as u64;
+        let usable = self.next_number();
         let (segment, offset) = self.end(stopped);
         let surplus: Vec<String> = listing.from(usable).map(|(number, _)| segment_path(*number)).collect();
         let damaged = matches!(why, Stop::Bad(_)) || behind.bytes > 0;
@@ -320,15 +349,17 @@ impl<'m> Walk<'m> {
         self.testified = self.testified.min(self.chain.events());
         let unsynced_from = self.first_after(self.testified)?;
         let report = RecoveryReport {
-            commits: self.chain.commits,
-            events: self.chain.events(),
-            segments: usable,
+            commits: self.chain.commits - self.start.commits,
+            events: self.chain.next - self.start.next,
+            segments: self.segments.len() as u64,
             synced: self.testified,
             unsynced_bytes: self.bytes_from(unsynced_from),
             tail,
             removed: surplus.clone(),
         };
         Ok(Recovered {
+            first: self.first,
+            leftover: listing.leftover.clone(),
             end: self.spans.last().map(|span| (usable - 1, span.end)),
             chain: self.chain,
             unsynced_from,
@@ -357,7 +388,7 @@ impl<'m> Walk<'m> {
 
     fn bytes_from(&self, from: Option<(u64, u64)>) -> u64 {
         let Some((segment, offset)) = from else { return 0 };
-        let spans = self.spans.iter().zip(0..).skip(segment as usize);
+        let spans = self.spans.iter().zip(self.first..).skip((segment - self.first) as usize);
         spans.map(|(span, number)| span.end - if number == segment { offset } else { FRAMES_AT }).sum()
     }
 }

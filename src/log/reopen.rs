@@ -3,6 +3,7 @@
 //!
 //! What a page cache shows is not on disk, and a sync by a new descriptor doesn't prove that it is: hence the rewriting.
 
+use super::base::BASE_DRAFT_PATH;
 use super::blocks::{SEAL_AT, StoreFile};
 use super::geometry::{FRAMES_AT, HEADER_BYTES, LOG_DIR, segment_path};
 use super::prepare::NEXT_PATH;
@@ -65,12 +66,15 @@ pub(crate) fn reopen(
     Ok(Reopened { table, writer, mark, writer_segment: mark.segment })
 }
 
-/// Removes what stands behind the end: nothing in it was acknowledged.
+/// Removes what stands behind the end, where nothing was acknowledged, and what a retention would have removed.
 fn remove_surplus(medium: &Medium, found: &Recovered) -> Result<(), Error> {
     let mut surplus = found.surplus.clone();
+    surplus.extend(found.leftover.iter().rev().cloned());
     let failed = |path: &str, error| Error::io("removing", Path::new(path), error);
-    if medium.files.found(NEXT_PATH).map_err(|error| failed(NEXT_PATH, error))? != Found::Nothing {
-        surplus.push(NEXT_PATH.to_owned());
+    for path in [NEXT_PATH, BASE_DRAFT_PATH] {
+        if medium.files.found(path).map_err(|error| failed(path, error))? != Found::Nothing {
+            surplus.push(path.to_owned());
+        }
     }
     // The last first, so that a crash in between leaves no gap.
     for path in surplus.iter().rev() {
@@ -102,7 +106,7 @@ fn rewrite(medium: &Medium, store: &StoreFile, found: &mut Recovered) -> Result<
     let Some((last, end)) = found.end else { return Ok(()) };
     let (first, from) = found.unsynced_from.unwrap_or((last, end));
     for number in first..=last {
-        let index = number as usize;
+        let index = (number - found.first) as usize;
         let mut opened = Segment::open(medium, &store.id, number, Access::Write)?;
         Segment::keep_unchecked(&found.segments[index].0, &mut opened.0);
         let from = if number == first { from } else { FRAMES_AT };
@@ -191,7 +195,7 @@ fn current(medium: &Medium, store: &StoreFile, found: &mut Recovered) -> Result<
             Ok((last, end))
         }
         _ => {
-            let number = found.segments.len() as u64;
+            let number = found.first + found.segments.len() as u64;
             let path = segment_path(number);
             let created = Segment::create(medium, &store.id, store.geometry, number, &path)?;
             let durable = created.0.make_durable(medium);

@@ -1,5 +1,6 @@
 //! Brings a damaged log back to what still holds: a plan first, then the act. Keeps whatever it takes away.
 
+use super::base::Base;
 use super::blocks::{self, BlockFault, SEAL_AT, SEAL_BYTES, StoreFile};
 use super::check::Checker;
 use super::geometry::{FRAMES_AT, LOG_DIR, segment_path};
@@ -74,15 +75,17 @@ pub(crate) fn plan(medium: &Medium) -> Result<Vec<RepairStep>, Error> {
     let Some(store) = read_store_file(medium)? else {
         return Err(Error::not_a_store(medium.files.root(), "it has no store file"));
     };
-    let listing = list(medium)?;
+    let base = Base::read(medium, &store.id)?;
+    let first = base.first_segment();
+    let listing = list(medium, first)?;
     let mut steps: Vec<_> =
         listing.foreign.iter().map(|file| RepairStep::Move { file: file.clone() }).collect();
     let foreign = headers::foreign(medium, &store, &listing)?;
     let away = |number: &u64| RepairStep::Move { file: segment_path(*number) };
     steps.extend(foreign.iter().map(away));
-    let mut chain = Chain::START;
+    let mut chain = base.chain();
     let mut end = None;
-    for number in 0.. {
+    for number in first.. {
         if listing.get(number).is_none() || foreign.contains(&number) {
             break;
         }
@@ -99,10 +102,10 @@ pub(crate) fn plan(medium: &Medium) -> Result<Vec<RepairStep>, Error> {
         }
     }
     let known = read_mark(medium, &store.id)?.map_or(0, |mark| mark.synced);
-    let usable = end.as_ref().map_or(0, |(number, ..)| number + 1);
+    let usable = end.as_ref().map_or(first, |(number, ..)| number + 1);
     let behind = match &end {
         Some((number, offset, _)) => super::behind::look_behind(medium, &store, &listing, *number, *offset)?,
-        None => super::behind::look_behind(medium, &store, &listing, 0, FRAMES_AT)?,
+        None => super::behind::look_behind(medium, &store, &listing, first, FRAMES_AT)?,
     };
     if behind.synced.max(behind.sealed).max(known) < chain.next {
         // Nothing acknowledged is missing: opening does the rest.

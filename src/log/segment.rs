@@ -177,9 +177,11 @@ impl Table {
         self.first
     }
 
-    /// The segment with the greatest number.
-    pub(crate) fn last(&self) -> Option<&Arc<Segment>> {
-        self.segments.last()
+    /// Those from number `first` on.
+    pub(crate) fn from(&self, first: u64) -> Self {
+        let gone =
+            usize::try_from(first.saturating_sub(self.first)).map_or(self.len(), |n| n.min(self.len()));
+        Self { first: self.first + gone as u64, segments: self.segments[gone..].to_vec() }
     }
 
     pub(crate) fn len(&self) -> usize {

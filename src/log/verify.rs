@@ -1,6 +1,7 @@
 //! Checks a whole log without changing it: every checksum, position, revision, reserved byte. Goes on behind damage, and
 //! tells all of it. Takes no lock.
 
+use super::base::Base;
 use super::behind::look_behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
@@ -16,6 +17,7 @@ use crate::error::{Corruption, Error};
 use crate::event::commit::CommitRef;
 use crate::medium::{Access, Entry, Medium};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a check of a whole store found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,23 +43,49 @@ impl VerifyReport {
     }
 }
 
-/// Checks everything. `each` is told the commits up to the first damage.
-pub(crate) fn verify(medium: &Medium, each: &mut Each<'_>) -> Result<VerifyReport, Error> {
+/// Who takes in the commits up to the first damage, which go on from a base.
+pub(crate) type Fed = Box<dyn FnMut(CommitRef<'_>) -> Result<(), Fault>>;
+
+/// Checks everything.
+pub(crate) fn verify(medium: &Medium, begin: impl Fn(&Arc<Base>) -> Fed) -> Result<VerifyReport, Error> {
     let store = match read_store_file(medium) {
         Ok(Some(store)) => store,
         Ok(None) => return Err(Error::not_a_store(medium.files.root(), "it has no store file")),
         Err(error) => return problem_or(error),
     };
-    let listing = list(medium)?;
+    loop {
+        let base = match Base::read(medium, &store.id) {
+            Ok(base) => Arc::new(base),
+            Err(error) => return problem_or(error),
+        };
+        let mut fed = begin(&base);
+        let report = verify_from(medium, &store, &base, &mut |commit, _| fed(commit));
+        // A living writer may have moved the beginning of the log on meanwhile.
+        let now = Base::read(medium, &store.id).map(|base| base.first_segment());
+        if now.is_ok_and(|now| now != base.first_segment()) {
+            continue;
+        }
+        return report;
+    }
+}
+
+fn verify_from(
+    medium: &Medium,
+    store: &StoreFile,
+    base: &Base,
+    each: &mut Each<'_>,
+) -> Result<VerifyReport, Error> {
+    let listing = list(medium, base.first_segment())?;
     let mut verify = Verify {
         medium,
-        store: &store,
+        store,
+        first: base.first_segment(),
         listing: &listing,
         report: VerifyReport { segments: listing.segments.len() as u64, ..VerifyReport::default() },
         checker: Checker::default(),
-        chain: Chain::START,
+        chain: base.chain(),
         witness: None,
-        mark: 0,
+        mark: base.chain().synced,
     };
     verify.foreign();
     verify.watermark()?;
@@ -78,6 +106,8 @@ fn problem_or(error: Error) -> Result<VerifyReport, Error> {
 struct Verify<'m> {
     medium: &'m Medium,
     store: &'m StoreFile,
+    /// Number of the first segment.
+    first: u64,
     listing: &'m Listing,
     report: VerifyReport,
     checker: Checker,
@@ -115,7 +145,8 @@ impl Verify<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(error)),
         };
-        self.mark = watermark::newest_mark(&bytes, &self.store.id).map_or(0, |(_, mark)| mark.synced);
+        let mark = watermark::newest_mark(&bytes, &self.store.id).map_or(0, |(_, mark)| mark.synced);
+        self.mark = self.mark.max(mark);
         match blocks::check_watermark_header(&bytes, &self.store.id) {
             // A file that a crash left unfinished is made again by the next open.
             Ok(_) => {}
@@ -129,8 +160,8 @@ impl Verify<'_> {
     }
 
     fn segments(&mut self, each: &mut Each<'_>) -> Result<(), Error> {
-        let mut expected = 0;
-        let mut end = (0, FRAMES_AT);
+        let mut expected = self.first;
+        let mut end = (self.first, FRAMES_AT);
         for (number, entry) in &self.listing.segments {
             if *number != expected && self.is_acknowledged(expected, FRAMES_AT)? {
                 let (path, next) = (segment_path(expected), self.chain.next);

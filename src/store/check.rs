@@ -18,8 +18,10 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<VerifyReport, Error> {
 }
 
 pub(crate) fn verify_on(medium: &Medium) -> Result<VerifyReport, Error> {
-    let mut revisions = Revisions::default();
-    log::verify(medium, &mut |commit, _| revisions.feed(commit))
+    log::verify(medium, |base| {
+        let mut revisions = Revisions::behind(base.clone());
+        Box::new(move |commit| revisions.feed(commit))
+    })
 }
 
 /// What would bring a damaged store back to what still holds; see [`repair`].

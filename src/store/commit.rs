@@ -190,9 +190,9 @@ fn single_keys(
         return Ok(None);
     }
     let stream = FeedStream { name, hash, count, known };
-    let stream = resolve_stream(keys, layers, core.index.state(), &stream)?;
+    let stream = resolve_stream(keys, core.index.state(), &stream);
     let (name, hash) = single.event_type();
-    Ok(Some((stream, resolve_type(keys, layers, name, hash)?, count)))
+    Ok(Some((stream, resolve_type(keys, name, hash), count)))
 }
 
 #[inline]
@@ -213,14 +213,10 @@ fn feed_single(core: &Core, single: &SingleEncoder, stream: &str, count: u64, fr
     let stream = FeedStream { name: stream.as_bytes(), hash: single.stream_hash(), count, known: None };
     let state = core.index.state();
     let (name, hash) = single.event_type();
-    let ids = resolve_stream(&mut keys, &layers, state, &stream)
-        .and_then(|stream| Ok([stream, resolve_type(&mut keys, &layers, name, hash)?]));
-    post_single(&mut keys, ids.expect(KEYS_ARE_KNOWN), frame, single);
+    let ids = [resolve_stream(&mut keys, state, &stream), resolve_type(&mut keys, name, hash)];
+    post_single(&mut keys, ids, frame, single);
     Short::Done(frame.first, Revision(count))
 }
-
-/// The tail that was looked up before the write has them, or the one that was frozen since.
-const KEYS_ARE_KNOWN: &str = "keys that were found before the write are found again without a run";
 
 fn fed_frame(side: &WriteSide, writer: &Writer, written: &Written, time: i64) -> FedFrame {
     FedFrame {
@@ -259,7 +255,7 @@ fn commit_with(
     {
         return Err(Error::new_condition_conflict(query.clone(), after, matched));
     }
-    core.mending(|| streams.resolve(core, body, resolved))?;
+    streams.resolve(core, body, resolved);
     let written = writer.write(side, body, &streams.first, time)?;
     let frame = fed_frame(side, &writer, &written, time);
     writer.publish(side);
@@ -303,7 +299,7 @@ impl Streams {
     }
 
     /// Finds or makes every key of the commit in the tail.
-    fn resolve(&self, core: &Core, body: &BodyEncoder, resolved: &mut Resolved) -> Result<(), Damaged> {
+    fn resolve(&self, core: &Core, body: &BodyEncoder, resolved: &mut Resolved) {
         let layers = core.index.hold();
         let mut keys = layers.tail().write();
         let own = body.streams().zip(&self.first);
@@ -313,7 +309,7 @@ impl Streams {
             count: *first,
             known: None,
         });
-        resolved.find(&mut keys, &layers, core.index.state(), own, body.other_names())
+        resolved.find(&mut keys, core.index.state(), own, body.other_names());
     }
 
     /// The first write whose expectation isn't met, earlier writes of the same commit taken into account.
@@ -349,7 +345,7 @@ fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, resolved: &mut Resol
     let segment = core.log.geometry.segment(frame.place);
     if core.index.hold().tail().segment != segment {
         core.index.roll(segment);
-        streams.resolve(core, body, resolved).expect(KEYS_ARE_KNOWN);
+        streams.resolve(core, body, resolved);
     }
     let layers = core.index.hold();
     resolved.post(&mut layers.tail().write(), frame, events(body), body.bytes());

@@ -17,16 +17,7 @@ pub(super) fn newest_match(
     query: &Query,
     after: Position,
 ) -> Result<Option<Position>, Error> {
-    let (next, first) = (Position(after.0.saturating_add(1)), first_position(core));
-    if after != Position::START && next < first {
-        return Err(Error::truncated(next, first));
-    }
     let view = View::written(core);
     let newest = view.query(query).after(after).next_back().transpose()?;
     Ok(newest.map(|event| event.position()))
-}
-
-/// Position of the first event that is there. Nothing removes any in this version.
-fn first_position(_: &Core) -> Position {
-    Position(1)
 }

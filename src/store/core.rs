@@ -1,11 +1,14 @@
 //! What a store and everything that reads from it share: the log and the index over it.
 
+use super::holds::Holds;
 use super::upkeep::Upkeep;
+use crate::Position;
 use crate::error::Error;
 use crate::event::EventRef;
 use crate::index::{Damaged, Index, Layers, Opening};
 use crate::log::{self, Log, OpenLog, Place, RecoveryReport, Table};
 use crate::medium::Medium;
+use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock};
 
 /// The log and its index.
@@ -14,14 +17,23 @@ pub(crate) struct Core {
     pub(crate) index: Index,
     /// What a store that is only read knows to be synced, as of its opening.
     pub(crate) read_only_synced: u64,
+    pub(super) holds: Holds,
+    /// Held by who moves the beginning of the log on.
+    pub(super) retaining: Mutex<()>,
 }
 
 impl Core {
     pub(crate) fn open(medium: &Medium, how: &OpenLog) -> Result<(Arc<Self>, RecoveryReport), Error> {
         let mut opening = Opening::new(name_seed(medium));
         let opened = log::open(medium, how, &mut opening)?;
-        let index = opening.finish(&opened.log)?;
-        let core = Arc::new(Self { log: opened.log, index, read_only_synced: opened.report.synced });
+        let index = opening.finish(&opened.log);
+        let core = Arc::new(Self {
+            log: opened.log,
+            index,
+            read_only_synced: opened.report.synced,
+            holds: Holds::default(),
+            retaining: Mutex::new(()),
+        });
         if let Ok(side) = core.log.write_side() {
             let upkeep = Upkeep::new(&core);
             upkeep.begin();
@@ -59,7 +71,7 @@ impl Core {
     /// Looks something up in these layers; in newer ones if a run among them is damaged, which is made again then.
     ///
     /// # Errors
-    /// `Corrupt`: the log is damaged where that run's events stand. `Io`.
+    /// `Corrupt`: the log is damaged where that run's events stand. `Truncated`: retention has removed them meanwhile. `Io`.
     #[inline]
     pub(crate) fn look<T>(
         &self,
@@ -68,18 +80,23 @@ impl Core {
     ) -> Result<T, Error> {
         match look(layers) {
             Ok(found) => Ok(found),
-            Err(damaged) => self.look_again(damaged, look),
+            Err(damaged) => self.look_again(layers, damaged, look),
         }
     }
 
     #[cold]
     fn look_again<T>(
         &self,
+        layers: &Layers,
         damaged: Damaged,
         look: impl Fn(&Layers) -> Result<T, Damaged>,
     ) -> Result<T, Error> {
         self.mend(&damaged)?;
-        self.mending(|| look(&self.index.layers()))
+        self.mending(|| {
+            let now = self.index.layers();
+            look(&now).map(|found| (found, now))
+        })
+        .and_then(|(found, now)| check_base(layers, &now).map(|()| found))
     }
 
     /// Does what may meet a damaged run until it meets none: each is made again.
@@ -104,6 +121,15 @@ impl Core {
     pub(crate) fn mend(&self, damaged: &Damaged) -> Result<(), Error> {
         self.index.rebuild(&self.log, damaged)
     }
+}
+
+/// What was looked up in newer layers is as of the older ones only if retention has removed nothing since.
+///
+/// # Errors
+/// `Truncated`.
+pub(super) fn check_base(then: &Layers, now: &Layers) -> Result<(), Error> {
+    let [asked, first] = [then, now].map(|layers| Position(layers.base().first_position()));
+    if asked == first { Ok(()) } else { Err(Error::truncated(asked, first)) }
 }
 
 /// One seed for all stores of the process, so that a thread's encoder serves every one of them.

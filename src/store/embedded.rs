@@ -6,10 +6,12 @@ use super::commit;
 use super::contract::{Capabilities, EventStore};
 use super::core::Core;
 use super::handle::Store;
+use super::holds::Hold;
 use super::options::Options;
 use super::reading;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
+use super::retention::{self, Retention, RetentionPlan};
 use super::stats::Stats;
 use super::view::View;
 use crate::Position;
@@ -146,6 +148,19 @@ impl Store {
         let core = &self.backend().core;
         core.log.write_side()?;
         core.index.rebuild_all(&core.log)
+    }
+
+    /// Keeps what stands behind a position from retention, for as long as the result is kept. `name` says in plans who needs it.
+    pub fn hold(&self, name: &str, after: Position) -> Hold {
+        Hold::new(&self.backend().core, name, after)
+    }
+
+    /// Says which segments a retention would drop, and why; changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid`: the store is read-only. `Corrupt`: the log is damaged where the limits are looked for. `DiskFull`, `Io`.
+    pub fn plan_retention(&self, limits: Retention) -> Result<RetentionPlan, Error> {
+        retention::plan(&self.backend().core, &limits)
     }
 
     /// What opening found.

@@ -20,6 +20,7 @@ pub struct Events<'v>(Way<'v>);
 enum Way<'v> {
     Scan(Scan<'v>),
     Keyed(Box<KeyEvents<'v>>),
+    Failed(Option<Error>),
 }
 
 /// A walk over everything: positions `low ..= high`.
@@ -37,7 +38,8 @@ struct Scan<'v> {
 impl<'v> Events<'v> {
     pub(super) fn scan(pinned: &'v Pinned) -> Self {
         let (frames, commit, behind) = (None, None, Vec::new());
-        Self(Way::Scan(Scan { pinned, low: 1, high: pinned.position, frames, commit, behind }))
+        let low = pinned.first_position().0;
+        Self(Way::Scan(Scan { pinned, low, high: pinned.position, frames, commit, behind }))
     }
 
     pub(super) fn keyed(events: KeyEvents<'v>) -> Self {
@@ -49,6 +51,7 @@ impl<'v> Events<'v> {
     pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
         match &mut self.0 {
             Way::Scan(scan) => scan.next_placed(),
+            Way::Failed(error) => error.take().map(Err),
             Way::Keyed(events) => events.next_placed(),
         }
     }
@@ -58,11 +61,13 @@ impl<'v> Events<'v> {
     pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
         match &mut self.0 {
             Way::Scan(scan) => scan.next_back_placed(),
+            Way::Failed(error) => error.take().map(Err),
             Way::Keyed(events) => events.next_back_placed(),
         }
     }
 
-    /// Leaves out what stands at this position or before it: pass the position that was seen last.
+    /// Leaves out what stands at this position or before it: pass the position that was seen last. If retention has removed what
+    /// stands behind it, the only item is the error `Truncated`; [`Position::START`] stands before the first event that is there.
     pub fn after(mut self, position: Position) -> Self {
         self.leave_out_to(position);
         self
@@ -75,7 +80,16 @@ impl<'v> Events<'v> {
     }
 
     pub(super) fn leave_out_to(&mut self, position: Position) {
+        let pinned = match &self.0 {
+            Way::Scan(scan) => scan.pinned,
+            Way::Keyed(events) => events.pinned,
+            Way::Failed(_) => return,
+        };
+        if let Err(error) = pinned.check_after(position) {
+            self.0 = Way::Failed(Some(error));
+        }
         match &mut self.0 {
+            Way::Failed(_) => {}
             Way::Scan(scan) => scan.restart(scan.low.max(position.0.saturating_add(1)), scan.high),
             Way::Keyed(events) => events.after(position.0),
         }
@@ -83,6 +97,7 @@ impl<'v> Events<'v> {
 
     pub(super) fn leave_out_from(&mut self, position: Position) {
         match &mut self.0 {
+            Way::Failed(_) => {}
             Way::Scan(scan) => scan.restart(scan.low, scan.high.min(position.0.saturating_sub(1))),
             Way::Keyed(events) => events.before_position(position.0),
         }
@@ -183,6 +198,7 @@ impl<'v> Iterator for Events<'v> {
         match &mut self.0 {
             Way::Scan(scan) => scan.next_placed().map(|placed| placed.map(|(_, event)| event)),
             Way::Keyed(events) => events.next(),
+            Way::Failed(error) => error.take().map(Err),
         }
     }
 
@@ -190,6 +206,7 @@ impl<'v> Iterator for Events<'v> {
         let len = match &self.0 {
             Way::Scan(scan) => (scan.high + 1).saturating_sub(scan.low),
             Way::Keyed(events) => events.len(),
+            Way::Failed(error) => u64::from(error.is_some()),
         };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         (len, Some(len))
@@ -201,6 +218,7 @@ impl DoubleEndedIterator for Events<'_> {
         match &mut self.0 {
             Way::Scan(scan) => scan.next_back_placed().map(|placed| placed.map(|(_, event)| event)),
             Way::Keyed(events) => events.next_back(),
+            Way::Failed(error) => error.take().map(Err),
         }
     }
 }

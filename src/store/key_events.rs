@@ -1,5 +1,6 @@
 //! The events under one key, by its postings: both ways, from anywhere.
 
+use super::core::check_base;
 use super::events::Placed;
 use super::view::Pinned;
 use crate::Revision;
@@ -36,6 +37,8 @@ pub(super) struct KeyEvents<'v> {
     pub(super) pinned: &'v Pinned,
     key: OwnedKey,
     parts: Vec<Numbered>,
+    /// Number of the first event of a stream that is there, or would be; 0 of other keys.
+    retained: u64,
     low: u64,
     high: u64,
     front: Piece,
@@ -77,6 +80,7 @@ impl<'v> KeyEvents<'v> {
             pinned,
             key: OwnedKey { kind: key.kind, name: key.name.into() },
             parts: Vec::new(),
+            retained: 0,
             low: 0,
             high: 0,
             front: Piece::EMPTY,
@@ -91,6 +95,9 @@ impl<'v> KeyEvents<'v> {
     }
 
     /// Finds the parts of the key's postings, and how many of these the view sees.
+    ///
+    /// # Errors
+    /// `Truncated`: of what the view sees, retention has removed some that these layers don't have. Those of a lookup.
     fn find_parts(&mut self, layers: &Layers) -> Result<(), Error> {
         let (key, end) = (self.key.as_key(), self.pinned.end);
         let hash = self.pinned.core.index.hash(key.name);
@@ -99,7 +106,13 @@ impl<'v> KeyEvents<'v> {
             let high = before(&parts, end)?;
             Ok((parts, high))
         })?;
-        self.low = parts.first().map_or(0, |part| part.first.min(high));
+        check_base(self.pinned.layers(), layers)?;
+        self.retained = match (parts.first(), key.kind) {
+            (Some(part), _) => part.first,
+            (None, KeyKind::Stream) => layers.base().next_revision(key.name),
+            (None, _) => 0,
+        };
+        self.low = self.retained.min(high);
         (self.parts, self.high) = (parts, high);
         Ok(())
     }
@@ -114,17 +127,24 @@ impl<'v> KeyEvents<'v> {
     }
 
     /// Leaves out what stands before number `n`.
-    pub(super) fn from(&mut self, n: u64) {
+    fn from(&mut self, n: u64) {
         if self.failed.is_none() {
             self.low = self.low.max(n);
         }
     }
 
-    /// Leaves out what has a lower revision, if these are the events of a stream.
-    pub(super) fn skip_below(&mut self, revision: u64) {
-        if self.key.kind == KeyKind::Stream {
-            self.from(revision);
+    /// Leaves out what has a lower revision, if these are the events of a stream; fails if retention has removed the event of
+    /// that revision.
+    pub(super) fn from_revision(&mut self, revision: Revision) {
+        if self.key.kind != KeyKind::Stream || self.failed.is_some() {
+            return;
         }
+        if revision.0 < self.retained {
+            let (name, first) = (String::from_utf8_lossy(&self.key.name), self.pinned.first_position());
+            let error = Error::truncated_stream(&name, revision, first);
+            return self.fail(error);
+        }
+        self.from(revision.0);
     }
 
     /// Leaves out what stands at or after number `n`.
@@ -152,9 +172,11 @@ impl<'v> KeyEvents<'v> {
 
     /// How many events of the key stand before a position.
     fn count_before(&mut self, position: u64) -> Result<u64, Error> {
+        if position <= self.pinned.first_position().0 {
+            return Ok(0);
+        }
         match self.pinned.place_of(position)? {
             Some(place) => self.with_parts(|parts| before(parts, place)),
-            None if position == 0 => Ok(0),
             None => Ok(u64::MAX),
         }
     }
@@ -297,9 +319,10 @@ impl<'v> StreamEvents<'v> {
         Self(events)
     }
 
-    /// Leaves out what stands before this revision (inclusive).
+    /// Leaves out what stands before this revision (inclusive). If retention has removed the event of this revision, the only
+    /// item is the error `Truncated`; without `from`, a stream begins with its first event that is there.
     pub fn from(mut self, revision: Revision) -> Self {
-        self.0.from(revision.0);
+        self.0.from_revision(revision);
         self
     }
 

@@ -15,6 +15,7 @@ use std::fmt;
 /// The events of a query in the order of their positions: an iterator from both ends. See [`View::query`].
 #[must_use = "an iterator does nothing until it is used"]
 pub struct QueryEvents<'v> {
+    view: &'v View,
     way: Way<'v>,
     query: Query,
     from: Option<Revision>,
@@ -23,6 +24,7 @@ pub struct QueryEvents<'v> {
 enum Way<'v> {
     Scan(Box<Events<'v>>),
     Keyed(Merge<'v>),
+    Failed(Option<Error>),
 }
 
 /// A walk over everything reads an event so many times faster than postings do.
@@ -48,7 +50,7 @@ impl View {
             Some(keys) => Way::Keyed(Merge::new(keys)),
             None => Way::Scan(Box::new(self.all())),
         };
-        QueryEvents { way, query: query.clone(), from: None }
+        QueryEvents { view: self, way, query: query.clone(), from: None }
     }
 
     /// For each item the keys of which each of its events has one, those with the fewest events; `None` if a walk is faster.
@@ -59,7 +61,7 @@ impl View {
         }
         let is_stream = |item: &QueryItem| item.stream().is_some();
         let events: u64 = keys.iter().map(KeyEvents::len).sum();
-        let few = events.saturating_mul(SCAN_IS_FASTER) <= self.watermark().0;
+        let few = events.saturating_mul(SCAN_IS_FASTER) <= self.pinned().event_count();
         (few || query.items().iter().all(is_stream)).then_some(keys)
     }
 
@@ -88,9 +90,14 @@ impl View {
 }
 
 impl<'v> QueryEvents<'v> {
-    /// Leaves out what stands at this position or before it: pass the position that was seen last.
+    /// Leaves out what stands at this position or before it: pass the position that was seen last. If retention has removed what
+    /// stands behind it, the only item is the error `Truncated`; [`Position::START`] stands before the first event that is there.
     pub fn after(mut self, position: Position) -> Self {
+        if let Err(error) = self.view.pinned().check_after(position) {
+            self.way = Way::Failed(Some(error));
+        }
         match &mut self.way {
+            Way::Failed(_) => {}
             Way::Scan(events) => events.leave_out_to(position),
             Way::Keyed(keys) => keys.each(|events| events.after(position.0)),
         }
@@ -100,16 +107,18 @@ impl<'v> QueryEvents<'v> {
     /// Leaves out what stands at this position or behind it: where a backward read goes on.
     pub fn before(mut self, position: Position) -> Self {
         match &mut self.way {
+            Way::Failed(_) => {}
             Way::Scan(events) => events.leave_out_from(position),
             Way::Keyed(keys) => keys.each(|events| events.before_position(position.0)),
         }
         self
     }
 
-    /// Leaves out what has a lower revision in its stream (inclusive).
+    /// Leaves out what has a lower revision in its stream (inclusive). If a stream is named whose event of this revision
+    /// retention has removed, there is the error `Truncated`.
     pub fn from(mut self, revision: Revision) -> Self {
         if let Way::Keyed(keys) = &mut self.way {
-            keys.each(|events| events.skip_below(revision.0));
+            keys.each(|events| events.from_revision(revision));
         }
         Self { from: self.from.max(Some(revision)), ..self }
     }
@@ -122,6 +131,7 @@ impl<'v> QueryEvents<'v> {
     pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
         loop {
             let next = match &mut self.way {
+                Way::Failed(error) => return error.take().map(Err),
                 Way::Scan(events) => events.next_placed(),
                 Way::Keyed(keys) => keys.next_placed(),
             };
@@ -136,6 +146,7 @@ impl<'v> QueryEvents<'v> {
     pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
         loop {
             let next = match &mut self.way {
+                Way::Failed(error) => return error.take().map(Err),
                 Way::Scan(events) => events.next_back_placed(),
                 Way::Keyed(keys) => keys.next_back_placed(),
             };

@@ -33,7 +33,7 @@ impl<'v> Frames<'v> {
     /// Begins at the first frame that is there.
     pub(super) fn first(pinned: &'v Pinned) -> Self {
         let geometry = pinned.core.log.geometry;
-        Self::from(pinned, geometry.place(pinned.table.first(), FRAMES_AT))
+        Self::from(pinned, geometry.place(pinned.layers().base().first_segment(), FRAMES_AT))
     }
 
     /// Begins at the frame at `place`.

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Events in the log.
+    /// Events that are there.
     pub events: u64,
-    /// Streams that have an event.
+    /// Streams that have had an event.
     pub streams: u64,
     /// Segments of the log.
     pub segments: u64,
@@ -20,7 +20,7 @@ pub struct Stats {
     pub segment_bytes: u64,
     /// Bytes that the store takes on disk (allocated blocks), what is reserved ahead included.
     pub bytes_on_disk: u64,
-    /// Position of the first event; [`Position::START`] in an empty store.
+    /// Position of the first event that is there; [`Position::START`] in an empty store.
     pub first_position: Position,
     /// Position of the last committed event; [`Position::START`] in an empty store.
     pub last_position: Position,
@@ -71,18 +71,18 @@ impl Stats {
     pub(super) fn of(core: &Core) -> Result<Self, Error> {
         let files = &core.log.medium.files;
         let failed = |error| Error::io("measuring", files.root(), error);
-        let (through, streams) = {
+        let (first, through, streams) = {
             let layers = core.index.layers();
-            (layers.through(), layers.streams())
+            (layers.base().first_position(), layers.through(), layers.streams())
         };
         let synced = core.log.write_side().map_or(core.read_only_synced, |side| side.sync.synced());
         Ok(Self {
-            events: through.position,
+            events: (through.position + 1) - first,
             streams,
             segments: core.log.table().len() as u64,
             segment_bytes: core.log.geometry.segment_bytes(),
             bytes_on_disk: files.bytes_on_disk().map_err(failed)?,
-            first_position: Position(through.position.min(1)),
+            first_position: if through.position < first { Position::START } else { Position(first) },
             last_position: Position(through.position),
             synced_position: Position(synced),
             writer_lives: core.log.writer_lives()?,

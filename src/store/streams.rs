@@ -1,10 +1,11 @@
 //! The streams of a view, layer by layer, each where its first event is.
 
+use super::core::check_base;
 use super::receipt::Head;
 use super::view::Pinned;
 use crate::error::Error;
 use crate::index::{Damaged, KeyKind, Layers, Run, Tail};
-use crate::log::Place;
+use crate::log::{Base, Place};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub struct Streams<'v> {
 }
 
 enum Layer {
+    Base(Arc<Base>),
     Run(Arc<Run>),
     Tail(Arc<Tail>),
 }
@@ -25,6 +27,8 @@ enum Layer {
 enum Order {
     /// Number of the next key of a tail.
     From(usize),
+    /// Number of the next stream of a base.
+    Lost(u64),
     /// Numbers of slots of a run, the next one last.
     Slots(Vec<u32>),
 }
@@ -38,6 +42,7 @@ impl<'v> Streams<'v> {
     /// that took its place.
     fn enter(&mut self, layer: Layer) -> Result<(), Error> {
         let order = match &layer {
+            Layer::Base(_) => Order::Lost(0),
             Layer::Tail(_) => Order::From(0),
             Layer::Run(run) => match new_streams(run) {
                 Ok(slots) => Order::Slots(slots),
@@ -48,6 +53,7 @@ impl<'v> Streams<'v> {
                     };
                     self.pinned.core.mend(&damaged)?;
                     let now = self.pinned.core.index.layers();
+                    check_base(self.pinned.layers(), &now)?;
                     let again = now.runs().iter().rev().filter(|run| fits(run));
                     self.layers.extend(again.cloned().map(Layer::Run));
                     return Ok(());
@@ -61,7 +67,8 @@ impl<'v> Streams<'v> {
 
 fn all(layers: &Layers) -> Vec<Layer> {
     let tails = layers.frozen().iter().chain([layers.tail()]).rev().cloned().map(Layer::Tail);
-    tails.chain(layers.runs().iter().rev().cloned().map(Layer::Run)).collect()
+    let runs = layers.runs().iter().rev().cloned().map(Layer::Run);
+    tails.chain(runs).chain([Layer::Base(layers.base().clone())]).collect()
 }
 
 /// The slots of the streams whose first event is in a run, the first one last.
@@ -83,6 +90,13 @@ fn new_streams(run: &Run) -> Result<Vec<u32>, Damaged> {
 /// The next stream of a layer.
 fn next_of(layer: &Layer, order: &mut Order) -> Option<String> {
     match (layer, order) {
+        (Layer::Base(base), Order::Lost(n)) => {
+            if *n == base.stream_count() {
+                return None;
+            }
+            *n += 1;
+            Some(String::from_utf8_lossy(base.stream(*n - 1).name).into_owned())
+        }
         (Layer::Tail(tail), Order::From(from)) => {
             let keys = tail.read();
             let (name, next) = keys.new_stream_from(*from)?;

@@ -78,7 +78,13 @@ impl View {
     }
 
     fn pin(core: &Arc<Core>, layers: Arc<Layers>, position: u64, end: Place) -> Self {
-        Self(Arc::new(Pinned { core: core.clone(), table: core.log.table(), layers, position, end }))
+        let (mut table, mut layers) = (core.log.table(), layers);
+        // Segments come to the table before the index, and go from it after: layers that are older than a retention are taken
+        // anew, with more behind the end of the view.
+        while table.first() > layers.base().first_segment() {
+            (layers, table) = (core.index.layers(), core.log.table());
+        }
+        Self(Arc::new(Pinned { core: core.clone(), table, layers, position, end }))
     }
 
     /// The event at a place that this view has lent before.
@@ -92,7 +98,12 @@ impl View {
         Position(self.0.position)
     }
 
-    /// All events, in order.
+    /// Position of the first event that is there, or will be: 1, unless retention has removed events.
+    pub fn first_position(&self) -> Position {
+        self.0.first_position()
+    }
+
+    /// All events that are there, in order.
     pub fn all(&self) -> Events<'_> {
         Events::scan(&self.0)
     }
@@ -101,7 +112,7 @@ impl View {
         &self.0
     }
 
-    /// The events of a stream, in order. A stream that isn't there has none.
+    /// The events of a stream, in order: those that are there. A stream that isn't there has none.
     pub fn stream(&self, name: impl AsRef<str>) -> StreamEvents<'_> {
         StreamEvents::new(self.key_events(KeyKind::Stream, name.as_ref()))
     }
@@ -117,7 +128,7 @@ impl View {
         Events::keyed(self.key_events(KeyKind::Type, name.as_ref()))
     }
 
-    /// The newest event of a stream; `None` if there is no such stream.
+    /// The newest event of a stream, also if retention has removed it; `None` if there never was such a stream.
     ///
     /// # Errors
     /// `Corrupt`: the log is damaged where that event stands. `Io`.
@@ -125,7 +136,8 @@ impl View {
         self.0.head(stream.as_ref())
     }
 
-    /// The streams, in the order of their first events, each with its newest event.
+    /// The streams, in the order of their first events, each with its newest event. A stream that retention has emptied is one
+    /// of them.
     pub fn streams(&self) -> Streams<'_> {
         Streams::new(&self.0)
     }
@@ -167,6 +179,25 @@ impl Pinned {
         &self.layers
     }
 
+    /// Position of the first event that retention hasn't removed.
+    pub(super) fn first_position(&self) -> Position {
+        Position(self.layers.base().first_position())
+    }
+
+    /// How many events the view sees.
+    pub(super) fn event_count(&self) -> u64 {
+        (self.position + 1).saturating_sub(self.first_position().0)
+    }
+
+    /// Whether everything behind a position is there.
+    ///
+    /// # Errors
+    /// `Truncated`.
+    pub(super) fn check_after(&self, position: Position) -> Result<(), Error> {
+        let (next, first) = (Position(position.0.saturating_add(1)), self.first_position());
+        if position == Position::START || next >= first { Ok(()) } else { Err(Error::truncated(next, first)) }
+    }
+
     pub(super) fn head(&self, stream: &str) -> Result<Option<Head>, Error> {
         let key = Key { kind: KeyKind::Stream, name: stream.as_bytes() };
         let hash = self.core.index.hash(key.name);
@@ -178,9 +209,13 @@ impl Pinned {
                 return Ok(Some(Head::new(Revision(keys.count(id) - 1), Position(position))));
             }
         }
-        // The newest event that this view sees is an older one, or stands in a run.
+        // The newest event that this view sees is an older one, or stands in a run, or was removed.
         let last = KeyEvents::new(self, key).next_back().transpose()?;
-        Ok(last.map(|event| Head::new(event.revision(), event.position())))
+        if let Some(event) = last {
+            return Ok(Some(Head::new(event.revision(), event.position())));
+        }
+        let lost = self.layers.base().find(key.name);
+        Ok(lost.map(|lost| Head::new(Revision(lost.next - 1), Position(lost.last_position))))
     }
 
     /// Lends the event at a place that the index gave, if it may be handed out.

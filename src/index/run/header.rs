@@ -197,7 +197,7 @@ pub(crate) fn directory_log2(keys: u32) -> u32 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) hash: u64,
-    /// Postings of the key before this run.
+    /// Events of a stream before this run; 0 for other keys.
     pub(crate) earlier: u64,
     pub(crate) kind: u8,
     pub(crate) name_at: u32,

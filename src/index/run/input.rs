@@ -35,7 +35,7 @@ pub(crate) type Numbers<'n> = dyn Fn(u32, &mut [u64]) -> Result<(), Stop> + 'n;
 pub(crate) struct KeyInput<'k> {
     pub(crate) hash: u64,
     pub(crate) key: Key<'k>,
-    /// Postings of the key before the run.
+    /// Events of a stream before the run; 0 for other keys.
     pub(crate) earlier: u64,
     /// Postings in the run; at least one.
     pub(crate) count: u32,

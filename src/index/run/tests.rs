@@ -5,15 +5,18 @@ use super::*;
 use crate::index::index::Index;
 use crate::index::key::{Key, KeyKind};
 use crate::index::tail::{FedFrame, KeyId, Tail, Through};
-use crate::log::{FRAMES_AT, Geometry, Place};
+use crate::log::{Base, FRAMES_AT, Geometry, Place};
 use crate::medium::{Files, HeapFiles};
 use foldhash::fast::FixedState;
 use std::sync::Arc;
 
 const GEOMETRY: Geometry = Geometry { segment_log2: 20, padded: false };
 
+/// Before the first frame.
+const START: Through = Through { position: 0, place: Place(0), time_max: i64::MIN };
+
 fn index() -> Index {
-    Index::new(FixedState::with_seed(7), b"a store's own id", GEOMETRY, Vec::new())
+    Index::new(FixedState::with_seed(7), b"a store's own id", GEOMETRY, Arc::new(Base::none()), Vec::new())
 }
 
 /// Keys as a test knows them: kind, name, earlier postings, places.
@@ -74,7 +77,7 @@ fn says(index: &Index, run: &Run, known: &Known) -> Result<bool, Damaged> {
 fn a_run_says_what_its_tail_said() {
     let index = index();
     for events in [1, 3, 130, 2_000] {
-        let (tail, known) = tail(&index, 4, Through { position: 100, ..Through::START }, events);
+        let (tail, known) = tail(&index, 4, Through { position: 100, ..START }, events);
         let run = index.pack(&tail).unwrap();
         assert!(says(&index, &run, &known).unwrap(), "{events} events");
         assert_eq!(run.new_streams(), events.div_ceil(3));
@@ -89,7 +92,7 @@ fn a_run_says_what_its_tail_said() {
 #[test]
 fn merged_runs_say_what_each_of_them_said() {
     let index = index();
-    let (mut before, mut runs, mut all) = (Through::START, Vec::new(), Known::new());
+    let (mut before, mut runs, mut all) = (START, Vec::new(), Known::new());
     for segment in 0..5 {
         let (tail, known) = tail(&index, segment, before, 200 + segment);
         before = tail.read().through();
@@ -119,7 +122,7 @@ fn merged_runs_say_what_each_of_them_said() {
 #[test]
 fn with_any_byte_changed_a_run_is_damaged_or_says_the_same() {
     let index = index();
-    let (tail, known) = tail(&index, 0, Through::START, 150);
+    let (tail, known) = tail(&index, 0, START, 150);
     let run = index.pack(&tail).unwrap();
     let bytes = run.copy_of_file();
     let files = HeapFiles::new();

@@ -34,7 +34,7 @@ impl Walk<'_> {
         let firsts = checkpoint.segments.iter().skip(1).map(|(first, _)| *first);
         let nexts = firsts.chain([checkpoint.position + 1]);
         for ((first, end), next) in checkpoint.segments.iter().zip(nexts) {
-            let number = self.segments.len() as u64;
+            let number = self.next_number();
             let bytes = self.geometry().segment_bytes();
             if listing.get(number).is_none_or(|entry| entry.bytes != bytes) {
                 return Ok(false);
