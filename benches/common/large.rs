@@ -119,6 +119,10 @@ impl Large {
         self.next += BATCH as u64;
     }
 
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// Events in the store.
     pub fn events(&self) -> u64 {
         self.next
