@@ -90,6 +90,13 @@ impl Run {
             let (expected, found) = (format!("checksum {expected:#010x}"), format!("{found:#010x}"));
             return Ok(Err(BlockFault::Damaged(SECTIONS_AT, expected, found)));
         }
+        // No checksum covers it.
+        let gap_at = SECTIONS_AT + run.header.lengths[0];
+        let gap = run.region.bytes(gap_at, run.places[1]);
+        if let Some(at) = gap.iter().position(|byte| *byte != 0) {
+            let (expected, found) = ("zeros behind the checksums".to_owned(), format!("{:#04x}", gap[at]));
+            return Ok(Err(BlockFault::Damaged(gap_at + at as u64, expected, found)));
+        }
         Ok(Ok(run.in_file()))
     }
 
