@@ -30,12 +30,17 @@ pub struct VerifyReport {
     /// Bytes behind the last whole commit, up to the last one that isn't zero: what a crash left. The next open for
     /// writing cuts them off; they are no problem.
     pub tail_bytes: u64,
-    /// Everything that is wrong.
+    /// Everything that is wrong with the log.
     pub problems: Vec<Corruption>,
+    /// What is wrong with the files of the index. No data is lost and no answer is wrong: what is damaged there is made again
+    /// from the log when it is met, or by [`Store::rebuild_index`](crate::Store::rebuild_index). But a disk that does this
+    /// may do it to the log.
+    pub index_problems: Vec<Corruption>,
 }
 
 impl VerifyReport {
-    /// Nothing is wrong.
+    /// Nothing is wrong with the log: everything that was acknowledged is there.
+    /// [`index_problems`](Self::index_problems) don't count.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
