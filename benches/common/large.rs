@@ -5,12 +5,15 @@ use super::run::{check_room, scratch};
 use super::workload::{BATCH, EVENT_TYPE, Workload, id};
 use orchestrix::{Commit, Durability, EventStore, Expected, NewEvent, Store, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Bytes that an event takes on disk, its share of the index among them, generously.
 const EVENT_BYTES: u64 = 400;
 /// A prime number that divides no number of streams: event `n` is of stream `n * STEP` modulo their number.
 const STEP: u64 = 1_000_003;
+/// Merging takes less.
+const MERGING_MAX: Duration = Duration::from_secs(120);
 /// Type of one event in a thousand, where they are marked.
 pub const RARE_TYPE: &str = "MeterReplaced";
 /// Tag of one event in a thousand.
@@ -27,6 +30,11 @@ pub struct Shape {
     pub segment_bytes: u64,
     /// Whether some events have a rare type or tags.
     pub marked: bool,
+}
+
+/// How many runs so many segments have once all are merged: four of a kind become one, so the sum of the digits to base four.
+fn runs_of(segments: u64) -> u64 {
+    if segments == 0 { 0 } else { segments % 4 + runs_of(segments / 4) }
 }
 
 /// A store of a shape, in a folder of its own.
@@ -131,16 +139,14 @@ impl Large {
     /// Waits until the index is on disk as far as it can be, and merged.
     pub fn settle(&self) {
         self.store.sync().wait().expect("sync");
-        let done = || {
-            let index = self.store.stats().expect("stats").index;
-            (index.written, index.merges)
-        };
-        let (mut before, mut quiet) = (done(), 0);
-        while quiet < 3 {
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            let now = done();
-            quiet = if now == before { quiet + 1 } else { 0 };
-            before = now;
+        let start = Instant::now();
+        loop {
+            let stats = self.store.stats().expect("stats");
+            if stats.index.runs == runs_of(stats.segments - 1) {
+                return;
+            }
+            assert!(start.elapsed() < MERGING_MAX, "runs of {} segments: {:?}", stats.segments, stats.index);
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
