@@ -8,6 +8,8 @@ use crate::log::Place;
 
 /// Postings that are copied out of the index at a time: as many as a group of a run has.
 const GROUP: usize = 128;
+/// Places that are looked at one by one.
+const NEXT: usize = 4;
 /// Groups that are passed one by one before the index is searched for the place to leap to.
 const PASSED_MAX: u32 = 2;
 
@@ -37,7 +39,9 @@ impl Group {
         Self { start: 0, len: 0, places: Box::new([Place(0); GROUP]) }
     }
 
-    /// The places of numbers `low .. high`, if number `wanted` is among them, as far as they are here.
+    /// The places of numbers `low .. high` as far as they are here, and the number of the first; if number `wanted`, which is
+    /// one of these, is here.
+    #[inline]
     fn within(&self, low: u64, high: u64, wanted: u64) -> Option<(u64, &[Place])> {
         let end = self.start + self.len as u64;
         if !(self.start..end).contains(&wanted) {
@@ -71,7 +75,22 @@ impl<'v> Places<'v> {
     }
 
     /// The first place that is left and isn't before `target`. What is before it isn't left any more.
+    #[inline]
     fn leap(&mut self, target: Place) -> Result<Option<Place>, Error> {
+        // Most often it is one of the next few.
+        let (low, high) = self.key.bounds();
+        if low < high
+            && let Some((_, places)) = self.front.within(low, high, low)
+            && let Some(at) = places.iter().take(NEXT).position(|place| *place >= target)
+        {
+            let place = places[at];
+            self.key.from(low + at as u64);
+            return Ok(Some(place));
+        }
+        self.leap_far(target)
+    }
+
+    fn leap_far(&mut self, target: Place) -> Result<Option<Place>, Error> {
         let mut passed = 0;
         loop {
             let (low, high) = self.key.bounds();
