@@ -62,14 +62,19 @@ fn rows_in_process(rows: &mut Rows, workload: &Workload, sizes: Sizes) {
         engine.borrow_mut().settle();
         per_event(engine.borrow_mut().batches(commits, ids), events)
     };
-    let [given, generated, floor] = rounds(
+    let tagged = || {
+        engine.borrow_mut().settle();
+        per_event(engine.borrow_mut().tagged(events), events)
+    };
+    let [given, generated, tags, floor] = rounds(
         sizes.rounds,
-        [&mut || ones(Ids::Given), &mut || ones(Ids::Generated), &mut || {
+        [&mut || ones(Ids::Given), &mut || ones(Ids::Generated), &mut || tagged(), &mut || {
             per_event(ones_by_hand(&mut floor_log, workload, events), events)
         }],
     );
     rows.rate("one event, Process, ids given / floor", &given, &floor, Target::AtLeast(0.5));
     rows.rate("one event, Process, ids generated / floor", &generated, &floor, Target::None);
+    rows.time("one event with two tags, Process / without", &tags, &given, Target::AtMost(1.5));
     let [given, generated, floor] = rounds(
         sizes.rounds,
         [&mut || batches(Ids::Given), &mut || batches(Ids::Generated), &mut || {

@@ -1,6 +1,7 @@
 //! What does reading cost above walking the same frames by hand, checking every checksum and summing the payload? The
-//! whole log in both directions, and random streams in both directions. The store was closed and opened again, so nothing
-//! counts as checked from writing. Durability doesn't matter here; the store was filled with `Process`.
+//! whole log in both directions, and 10,000 random streams of a hundred events in both directions. The store was closed and
+//! opened again, so nothing counts as checked from writing. Durability doesn't matter here; the store was filled with
+//! `Process`.
 
 mod common;
 
@@ -20,7 +21,7 @@ const KINDS: [(&str, bool); 2] = [("one event a commit", false), ("100 a commit"
 
 fn main() {
     let run = Run::from_args();
-    let (events, passes) = run.pick((500_000, 15), (20_000, 3));
+    let (events, passes) = run.pick((1_000_000, 15), (20_000, 3));
     let workload = Workload::new();
     let mut rows = run.measures_rows().then(|| Rows::of("read"));
     let mut criterion = run.criterion();
@@ -144,8 +145,13 @@ fn rows_of(rows: &mut Rows, kind: &str, dir: &Path, passes: usize) {
             &mut || measure(&|| both.streams_by_hand()),
         ],
     );
-    rows.rate(&format!("random streams, {kind} / by hand"), &forward, &floor, Target::None);
-    rows.rate(&format!("random streams backward, {kind} / by hand forward"), &backward, &floor, Target::None);
+    rows.rate(&format!("10,000 random streams, {kind} / by hand"), &forward, &floor, Target::None);
+    rows.rate(
+        &format!("10,000 random streams backward, {kind} / by hand forward"),
+        &backward,
+        &floor,
+        Target::None,
+    );
 }
 
 fn read(criterion: &mut Criterion, kind: &str, dir: &Path) {

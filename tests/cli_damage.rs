@@ -169,3 +169,22 @@ fn a_store_that_may_not_be_written_can_be_read() {
     assert!(ran.code == Some(4) || (ran.code == Some(0) && rustix::process::geteuid().is_root()), "{ran:?}");
     mode(0o755);
 }
+
+/// No data is lost, so it is told, and no failure; `index rebuild` makes an end of it.
+#[test]
+fn damage_to_the_index_is_told_and_is_no_failure() {
+    let (place, all) = store();
+    let runs = fs::read_dir(place.path("store/index")).unwrap().map(|entry| entry.unwrap().path());
+    let run = runs.min().unwrap();
+    let bytes = fs::metadata(&run).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&run).unwrap().write_all_at(&[0x55; 16], bytes - 40).unwrap();
+    let text = place.run(&["verify"]).ended(0).out;
+    assert!(text.contains("corrupt index in index/") && text.contains("\nclean: 300 events"), "{text}");
+    assert!(text.ends_with("`index rebuild` makes it again\n"), "{text}");
+    let report = place.run(&["verify", "--json"]).ended(0).json();
+    assert_eq!((&report["clean"], &report["problems"]), (&true.into(), &serde_json::json!([])));
+    assert_eq!(report["index_problems"].as_array().unwrap().len(), 1, "{report}");
+    place.run(&["index", "rebuild"]).ended(0);
+    assert_eq!(place.run(&["verify", "--json"]).ended(0).json()["index_problems"], serde_json::json!([]));
+    assert_eq!(place.all(), all);
+}

@@ -7,5 +7,7 @@
 mod example;
 #[path = "format/fixture.rs"]
 mod fixture;
+#[path = "format/run.rs"]
+mod run;
 #[path = "tools/mod.rs"]
 mod tools;

@@ -8,7 +8,9 @@ mod tools;
 use orchestrix::prelude::*;
 use orchestrix::{Durability, ErrorKind, IndexStats, Query, RecordedEvent, verify};
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
+use tools::bytes::seal_block;
 use tools::{Dir, says};
 
 /// Events of a store with more than sixteen segments of the smallest size.
@@ -158,6 +160,65 @@ fn what_is_damaged_is_made_again() {
 
     fs::remove_dir_all(dir.file("index")).expect("the folder");
     check(&open(&dir), EVENTS);
+}
+
+/// Each kind of damage to a run is told by `verify`, with file and byte, apart from what the log has.
+// F26
+#[test]
+fn verify_tells_what_is_wrong_with_the_index() {
+    let dir = filled();
+    let sound = verify(dir.store()).expect("a report");
+    assert_eq!((&sound.problems[..], &sound.index_problems[..]), (&[][..], &[][..]));
+    let mut runs: Vec<_> = fs::read_dir(dir.file("index"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    runs.sort();
+    let (first, last) = (&runs[0], &runs[runs.len() - 1]);
+    let told = |path: &Path, bytes: &[u8], at: Option<u64>, expected: &str| {
+        let whole = fs::read(path).expect("a run");
+        fs::write(path, bytes).expect("a write");
+        let report = verify(dir.store()).expect("a report");
+        fs::write(path, whole).expect("a write");
+        assert!(report.is_clean() && report.events == EVENTS, "{report:?}");
+        let [problem] = &report.index_problems[..] else { panic!("one problem, found {report:?}") };
+        assert_eq!(problem.file, path.strip_prefix(dir.store()).expect("below the store"));
+        assert!(at.is_none_or(|at| at == problem.offset), "byte {at:?}: {problem}");
+        assert!(problem.expected.contains(expected), "{expected:?}: {problem}");
+    };
+    let bytes = fs::read(first).expect("a run");
+    let flipped = |at: usize| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 4;
+        bytes
+    };
+    told(first, &flipped(60), Some(508), "checksum");
+    told(first, &flipped(4_097), Some(4_096), "checksum");
+    told(first, &flipped(8_191), Some(8_191), "zeros");
+    told(first, &flipped(8_192), Some(8_192), "checksum");
+    let end = bytes.len() as u64;
+    told(first, &flipped(bytes.len() - 1), Some(end / 4_096 * 4_096), "checksum");
+    told(first, &bytes[..bytes.len() - 8], Some(120), "sections");
+    told(first, &bytes[..bytes.len() - 3], Some(0), "a run");
+    told(first, &[], Some(0), "a run");
+    told(last, &bytes, Some(40), "segments of its name");
+
+    // Of another history, whose last frame has another epoch.
+    let mut stale = bytes.clone();
+    stale[88] ^= 1;
+    seal_block(&mut stale[..512]);
+    told(first, &stale, Some(0), "epoch");
+
+    // An older log beside it, that nothing newer testifies against.
+    let segments = fs::read_dir(dir.file("log")).expect("a folder").count() as u64;
+    for number in [segments - 1, segments - 2] {
+        fs::remove_file(dir.segment(number)).expect("a removal");
+    }
+    fs::remove_file(dir.file("watermark")).expect("a removal");
+    let report = verify(dir.store()).expect("a report");
+    assert!(report.is_clean() && report.events < EVENTS, "{report:?}");
+    let [problem] = &report.index_problems[..] else { panic!("one problem, found {report:?}") };
+    assert_eq!(problem.expected, format!("segment {} in the log", segments - 2));
 }
 
 /// Opening doesn't read frames that a run covers; who reads one that is damaged is told, and nobody else.

@@ -1,25 +1,35 @@
-//! Random operations against a store and a plain `Vec`: appends with expectations that hold or don't, transactions,
-//! repeats, reads from both ends, views that are kept, closes, kills and reopenings. Every field of every event is
-//! compared. On disk, mapped and positioned, padded and not, with segments of 8 KiB; and in memory.
+//! Random operations against a store and a plain `Vec`: appends with expectations and conditions that hold or don't,
+//! transactions, repeats, reads and queries from both ends, with bounds and limits, views that are kept, closes, kills, power
+//! cuts and reopenings; runs, merges and rebuilds of the index at any moment, and damage to its files. Every field of every
+//! event is compared. With segments of 8 KiB, padded and not, mapped and positioned: on real files, on a simulated machine,
+//! whose background work is done step by step, and in memory.
 //!
 //! `ORCHESTRIX_CASES` is the number of cases over all kinds of stores. Each case has a seed of its own, the one before
 //! and one; a failure names it and the command that repeats it, and proptest shrinks it.
 
+#[path = "model/asks.rs"]
+mod asks;
 #[path = "model/counts.rs"]
 mod counts;
+#[path = "model/home.rs"]
+mod home;
 #[path = "model/ops.rs"]
 mod ops;
 #[path = "model/plain.rs"]
 mod plain;
+#[path = "model/queries.rs"]
+mod queries;
 #[path = "model/reads.rs"]
 mod reads;
+#[path = "model/requests.rs"]
+mod requests;
 #[path = "model/world.rs"]
 mod world;
 
 use counts::Counts;
-use orchestrix::WriteMode;
+use home::Place;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use world::{Kind, World};
+use world::{Kind, World, write_mode};
 
 /// From so many cases on, what must happen in them is asserted.
 const COUNTED: u64 = 50;
@@ -30,22 +40,21 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// A part of all cases, on stores that are written this way.
-fn model(test: &str, of_hundred: u64, mode: Option<WriteMode>) {
+/// A part of all cases, on stores in such places. `salt` gives each kind of store other cases.
+fn model(test: &str, of_hundred: u64, salt: u8, place: impl Fn(u64) -> Place) {
     let first = number("ORCHESTRIX_SEED", 1);
     let cases = (number("ORCHESTRIX_CASES", 1_000) * of_hundred / 100).max(1);
     let counts = Counts::default();
     for seed in first..first + cases {
-        let kind = Kind { mode, padded: seed % 2 == 0, busy: seed % 3 == 0 };
+        let kind = Kind { place: place(seed), padded: seed % 4 < 2, busy: seed % 3 == 0 };
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        // So that each kind of store gets other cases.
-        bytes[8] = mode.map_or(0, |mode| 1 + u8::from(mode == WriteMode::Mapped));
+        bytes[8] = salt;
         let config =
             Config { cases: 1, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let result = TestRunner::new_with_rng(config, rng).run(&ops::ops(), |ops| {
-            let mut world = World::new(kind, &counts);
+            let mut world = World::new(kind, seed, &counts);
             ops.iter().for_each(|op| world.run(op));
             world.finish(seed % VERIFIED == 0);
             Ok(())
@@ -57,21 +66,26 @@ fn model(test: &str, of_hundred: u64, mode: Option<WriteMode>) {
     }
     println!("{cases} cases: {counts:?}");
     if cases >= COUNTED {
-        counts.assert_enough(cases, mode.is_some());
+        counts.assert_enough(cases, place(first));
     }
 }
 
 #[test]
 fn mapped_stores_do_what_the_model_does() {
-    model("mapped_stores", 40, Some(WriteMode::Mapped));
+    model("mapped_stores", 25, 0, |_| Place::Files(write_mode(0)));
 }
 
 #[test]
 fn positioned_stores_do_what_the_model_does() {
-    model("positioned_stores", 40, Some(WriteMode::Positioned));
+    model("positioned_stores", 20, 1, |_| Place::Files(write_mode(1)));
+}
+
+#[test]
+fn simulated_stores_do_what_the_model_does() {
+    model("simulated_stores", 40, 2, |seed| Place::Machine(write_mode(seed)));
 }
 
 #[test]
 fn stores_in_memory_do_what_the_model_does() {
-    model("stores_in_memory", 20, None);
+    model("stores_in_memory", 15, 3, |_| Place::Memory);
 }

@@ -79,6 +79,20 @@ impl<'w> Engine<'w> {
         elapsed
     }
 
+    /// The same with two tags an event, ids given.
+    pub fn tagged(&mut self, events: u64) -> Duration {
+        let (store, workload, numbers) = (&self.store, self.workload, self.next..self.next + events);
+        let start = Instant::now();
+        for n in numbers {
+            let [room, shift] = workload.tags(n);
+            let event = event(workload, n, Ids::Given).tag(room).tag(shift);
+            black_box(store.append(workload.stream(n), Expected::Any, event).wait().expect("append"));
+        }
+        let elapsed = start.elapsed();
+        self.next += events;
+        elapsed
+    }
+
     /// Times `commits` appends of a hundred events of one stream, each made and appended.
     pub fn batches(&mut self, commits: u64, ids: Ids) -> Duration {
         let (store, workload, batch) = (&self.store, self.workload, BATCH as u64);

@@ -1,6 +1,6 @@
 //! How a bench was asked to run, read from its arguments, and where it may put its data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Size and kind of this run.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +42,37 @@ impl Run {
     }
 }
 
-/// The folder for data of benches: below `target`, so on the disk that is measured.
+/// The folder for data of stores, if not the one below `target`.
+const DIR_VARIABLE: &str = "ORCHESTRIX_BENCH_DIR";
+
+/// The folder below `target` for what a bench leaves for the next one.
 pub fn data_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// A new empty folder in [`data_dir`], removed when dropped.
+/// The folder for stores: below `target`, or where the user has a disk to be measured.
+fn stores_dir() -> PathBuf {
+    std::env::var_os(DIR_VARIABLE).map_or_else(|| data_dir().to_path_buf(), PathBuf::from)
+}
+
+/// A new empty folder for a store, removed when dropped.
 pub fn scratch() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("bench-").tempdir_in(data_dir()).expect("a folder below target")
+    let dir = stores_dir();
+    let made = tempfile::Builder::new().prefix("bench-").tempdir_in(&dir);
+    made.unwrap_or_else(|error| panic!("a folder for a store in {}: {error}", dir.display()))
+}
+
+/// Ends the program if the disk for stores has less than so many bytes free.
+pub fn check_room(bytes: u64) {
+    let dir = stores_dir();
+    let found = rustix::fs::statvfs(&dir).expect("the disk for stores");
+    let free = found.f_bavail * found.f_frsize;
+    if free < bytes {
+        let [needed, free] = [bytes, free].map(|bytes| bytes >> 20);
+        eprintln!("{}: expected room for {needed} MiB, found {free} MiB", dir.display());
+        eprintln!("{DIR_VARIABLE} names another folder; it must be there");
+        std::process::exit(1);
+    }
 }
 
 /// Bytes of the blocks that the files below `dir` take.

@@ -48,6 +48,12 @@ impl Rows {
         self.push(name, cells, &[ours as f64 / payload as f64], target);
     }
 
+    /// How many bytes for each of so many.
+    pub fn bytes_each(&mut self, name: &str, ours: u64, count: u64, target: Target) {
+        let cells = [mebibytes(ours), format!("{:.2} M", count as f64 / 1e6)];
+        self.push(name, cells, &[ours as f64 / count as f64], target);
+    }
+
     fn push(&mut self, name: &str, [ours, base]: [String; 2], ratios: &[f64], target: Target) {
         let ratio = median(ratios);
         let (bound, met) = match target {

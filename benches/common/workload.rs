@@ -11,9 +11,13 @@ pub const BATCH: usize = 100;
 /// Type of every event, 12 bytes.
 pub const EVENT_TYPE: &str = "MeterReading";
 
-/// Names and payloads, made once.
+/// Different tags of each of the two kinds.
+const TAGS: [u64; 2] = [100, 7];
+
+/// Names, tags and payloads, made once.
 pub struct Workload {
     names: Vec<String>,
+    tags: [Vec<String>; 2],
     payloads: Vec<u8>,
 }
 
@@ -33,7 +37,9 @@ impl Workload {
         }
         let payloads =
             (0..BATCH * PAYLOAD_BYTES / 8).flat_map(|_| random(&mut state).to_le_bytes()).collect();
-        Self { names, payloads }
+        let tags = [("room", TAGS[0]), ("shift", TAGS[1])];
+        let tags = tags.map(|(kind, count)| (0..count).map(|n| format!("{kind}:{n}")).collect());
+        Self { names, tags, payloads }
     }
 
     /// Names of all streams, shuffled.
@@ -45,6 +51,12 @@ impl Workload {
     #[inline]
     pub fn stream(&self, n: u64) -> &str {
         &self.names[(n % STREAMS as u64) as usize]
+    }
+
+    /// Two tags of the `n`-th event, where it has tags.
+    #[inline]
+    pub fn tags(&self, n: u64) -> [&str; 2] {
+        [0, 1].map(|kind| self.tags[kind][(n % TAGS[kind]) as usize].as_str())
     }
 
     /// Data of the `n`-th event.

@@ -5,6 +5,7 @@ mod feed;
 mod filter;
 #[allow(clippy::module_inception, reason = "the index itself, among its parts")]
 mod index;
+mod inspect;
 mod key;
 mod layers;
 mod open;
@@ -20,6 +21,7 @@ mod write;
 
 pub(crate) use feed::{FeedEvent, FeedStream, Resolved, resolve_stream, resolve_type, stream_in};
 pub(crate) use index::Index;
+pub(crate) use inspect::Inspect;
 pub(crate) use key::{Key, KeyKind};
 pub(crate) use layers::{Layers, Numbered};
 pub(crate) use open::{INDEX_DIR, Opening};

@@ -30,7 +30,8 @@ pub(super) fn path_of(run: &Run) -> String {
     run_path(run.covered().first_segment, run.covered().last_segment())
 }
 
-fn run_range(name: &str) -> Option<(u64, u64)> {
+/// First and last segment of a run, from its name.
+pub(super) fn run_range(name: &str) -> Option<(u64, u64)> {
     let (first, last) = name.strip_suffix(".run")?.split_once('-')?;
     let number = |digits: &str| {
         (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok())?

@@ -6,7 +6,7 @@ use super::behind::look_behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::frame::{Fault, Header};
-use super::geometry::{FRAMES_AT, Seed, segment_path};
+use super::geometry::{FRAMES_AT, Place, Seed, segment_path};
 use super::headers;
 use super::open::read_store_file;
 use super::recover::{Each, Listing, list};
@@ -32,22 +32,30 @@ pub struct VerifyReport {
     /// Bytes behind the last whole commit, up to the last one that isn't zero: what a crash left. The next open for
     /// writing cuts them off; they are no problem.
     pub tail_bytes: u64,
-    /// Everything that is wrong.
+    /// Everything that is wrong with the log.
     pub problems: Vec<Corruption>,
+    /// What is wrong with the files of the index. No data is lost and no answer is wrong: what is damaged there is made again
+    /// from the log when it is met, or by [`Store::rebuild_index`](crate::Store::rebuild_index). But a disk that does this
+    /// may do it to the log.
+    pub index_problems: Vec<Corruption>,
 }
 
 impl VerifyReport {
-    /// Nothing is wrong.
+    /// Nothing is wrong with the log: everything that was acknowledged is there.
+    /// [`index_problems`](Self::index_problems) don't count.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
 }
 
 /// Who takes in the commits up to the first damage, which go on from a base.
-pub(crate) type Fed = Box<dyn FnMut(CommitRef<'_>) -> Result<(), Fault>>;
+pub(crate) type Fed<'f> = Box<dyn FnMut(CommitRef<'_>, Place) -> Result<(), Fault> + 'f>;
 
 /// Checks everything.
-pub(crate) fn verify(medium: &Medium, begin: impl Fn(&Arc<Base>) -> Fed) -> Result<VerifyReport, Error> {
+pub(crate) fn verify<'f>(
+    medium: &Medium,
+    begin: impl Fn(&Arc<Base>) -> Result<Fed<'f>, Error>,
+) -> Result<VerifyReport, Error> {
     let store = match read_store_file(medium) {
         Ok(Some(store)) => store,
         Ok(None) => return Err(Error::not_a_store(medium.files.root(), "it has no store file")),
@@ -58,8 +66,7 @@ pub(crate) fn verify(medium: &Medium, begin: impl Fn(&Arc<Base>) -> Fed) -> Resu
             Ok(base) => Arc::new(base),
             Err(error) => return problem_or(error),
         };
-        let mut fed = begin(&base);
-        let report = verify_from(medium, &store, &base, &mut |commit, _| fed(commit));
+        let report = verify_from(medium, &store, &base, &mut *begin(&base)?);
         // A living writer may have moved the beginning of the log on meanwhile.
         let now = Base::read(medium, &store.id).map(|base| base.first_segment());
         if now.is_ok_and(|now| now != base.first_segment()) {

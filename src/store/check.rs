@@ -1,15 +1,17 @@
 //! Looking at a store from outside, and mending it: verify, inspect, repair.
 
 use crate::error::Error;
-use crate::index::Revisions;
+use crate::index::{Inspect, Revisions};
 use crate::log::{self, RepairStep, VerifyReport};
 use crate::medium::{Files, Medium, RealFiles};
+use std::cell::RefCell;
 use std::path::Path;
 
 /// Checks a store without opening it: every checksum, position, revision and reserved byte. Takes no lock, changes no byte.
 ///
 /// Beside a living writer it sees what that one has written so far. The unsynced tail that a crash left is no problem; its
-/// bytes are counted.
+/// bytes are counted. The files of the index are checked, too: every checksum, and whether the log has the frames that they
+/// end with. What is wrong with them stands apart, since it is made again from the log.
 ///
 /// # Errors
 /// `Invalid`: `dir` is no store. `Unsupported`: a later version wrote it. `Io`. Damage is no error but in the report.
@@ -18,10 +20,17 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<VerifyReport, Error> {
 }
 
 pub(crate) fn verify_on(medium: &Medium) -> Result<VerifyReport, Error> {
-    log::verify(medium, |base| {
-        let mut revisions = Revisions::behind(base.clone());
-        Box::new(move |commit| revisions.feed(commit))
-    })
+    let runs = RefCell::new(Inspect::begin(medium)?);
+    let mut report = log::verify(medium, |base| {
+        *runs.borrow_mut() = Inspect::begin(medium)?;
+        let (runs, mut revisions) = (&runs, Revisions::behind(base.clone()));
+        Ok(Box::new(move |commit, place| {
+            runs.borrow_mut().feed(commit, place);
+            revisions.feed(commit)
+        }))
+    })?;
+    report.index_problems = runs.into_inner().finish(medium, report.is_clean())?;
+    Ok(report)
 }
 
 /// What would bring a damaged store back to what still holds; see [`repair`].

@@ -126,8 +126,23 @@ impl<'v> KeyEvents<'v> {
         self.high.saturating_sub(self.low)
     }
 
+    /// Numbers of the events that are left: from the first one on, up to the second one.
+    #[inline]
+    pub(super) fn bounds(&self) -> (u64, u64) {
+        (self.low, self.high)
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Why the lookup failed, to be told once.
+    pub(super) fn take_failure(&mut self) -> Option<Error> {
+        self.failed.take()
+    }
+
     /// Leaves out what stands before number `n`.
-    fn from(&mut self, n: u64) {
+    pub(super) fn from(&mut self, n: u64) {
         if self.failed.is_none() {
             self.low = self.low.max(n);
         }
@@ -176,9 +191,24 @@ impl<'v> KeyEvents<'v> {
             return Ok(0);
         }
         match self.pinned.place_of(position)? {
-            Some(place) => self.with_parts(|parts| before(parts, place)),
+            Some(place) => self.count_before_place(place),
             None => Ok(u64::MAX),
         }
+    }
+
+    /// How many events of the key stand before a place.
+    pub(super) fn count_before_place(&mut self, place: Place) -> Result<u64, Error> {
+        self.with_parts(|parts| before(parts, place))
+    }
+
+    /// Copies the places of events from number `start` on. Returns how many.
+    pub(super) fn places(&mut self, start: u64, out: &mut [Place]) -> Result<usize, Error> {
+        self.with_parts(|parts| copy(parts, start, out))
+    }
+
+    /// What is told if the index has no place for an event that it counts.
+    pub(super) fn missing(&self, n: u64) -> Error {
+        self.wrong(n, None)
     }
 
     /// Leaves out what stands at or before a position.
@@ -200,7 +230,7 @@ impl<'v> KeyEvents<'v> {
     /// Copies postings from number `start` on, and begins to fetch what they point at.
     fn piece(&mut self, start: u64) -> Result<Piece, Error> {
         let mut piece = Piece { start, ..Piece::EMPTY };
-        piece.len = self.with_parts(|parts| copy(parts, start, &mut piece.places))?;
+        piece.len = self.places(start, &mut piece.places)?;
         let geometry = self.pinned.core.log.geometry;
         for place in &piece.places[..piece.len] {
             if let Some(segment) = self.pinned.table.get(geometry.segment(*place)) {
@@ -215,7 +245,7 @@ impl<'v> KeyEvents<'v> {
 
     /// The event at a place of the index, which must be what the index says.
     #[inline]
-    fn lend(&mut self, n: u64, place: Option<Place>) -> Placed<'v> {
+    pub(super) fn lend(&mut self, n: u64, place: Option<Place>) -> Placed<'v> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -225,7 +255,7 @@ impl<'v> KeyEvents<'v> {
                 self.front = self.piece(n)?;
                 match self.front.get(n) {
                     Some(place) => place,
-                    None => return Err(self.wrong(n, None)),
+                    None => return Err(self.missing(n)),
                 }
             }
         };

@@ -1,16 +1,58 @@
 //! The events of several keys in the order of the log, each once: from both ends.
 
+use super::common::CommonEvents;
 use super::events::Placed;
 use super::key_events::KeyEvents;
 use crate::log::Place;
 use std::cmp::Reverse;
 
-/// The events of any of some keys.
+/// One of those that are merged.
+pub(super) enum Part<'v> {
+    /// The events of a key.
+    Key(KeyEvents<'v>),
+    /// Those that several keys have in common.
+    Common(CommonEvents<'v>),
+}
+
+impl<'v> Part<'v> {
+    /// Most events that it may have.
+    pub(super) fn len_max(&self) -> u64 {
+        match self {
+            Self::Key(events) => events.len(),
+            Self::Common(events) => events.len_max(),
+        }
+    }
+
+    fn narrow(&mut self, narrow: impl FnOnce(&mut KeyEvents<'v>)) {
+        match self {
+            Self::Key(events) => narrow(events),
+            Self::Common(events) => events.narrow(narrow),
+        }
+    }
+
+    #[inline]
+    fn next_placed(&mut self) -> Option<Placed<'v>> {
+        match self {
+            Self::Key(events) => events.next_placed(),
+            Self::Common(events) => events.next_placed(),
+        }
+    }
+
+    #[inline]
+    fn next_back_placed(&mut self) -> Option<Placed<'v>> {
+        match self {
+            Self::Key(events) => events.next_back_placed(),
+            Self::Common(events) => events.next_back_placed(),
+        }
+    }
+}
+
+/// The events of any of some parts.
 pub(super) struct Merge<'v>(Vec<Ends<'v>>);
 
-/// The events of one key, with what was looked at at either end.
+/// The events of one part, with what was looked at at either end.
 struct Ends<'v> {
-    events: KeyEvents<'v>,
+    events: Part<'v>,
     front: Option<Placed<'v>>,
     back: Option<Placed<'v>>,
 }
@@ -38,13 +80,13 @@ impl<'v> Ends<'v> {
 }
 
 impl<'v> Merge<'v> {
-    pub(super) fn new(keys: Vec<KeyEvents<'v>>) -> Self {
-        Self(keys.into_iter().map(|events| Ends { events, front: None, back: None }).collect())
+    pub(super) fn new(parts: Vec<Part<'v>>) -> Self {
+        Self(parts.into_iter().map(|events| Ends { events, front: None, back: None }).collect())
     }
 
-    /// Narrows each key, before anything was read.
+    /// Narrows each part, before anything was read.
     pub(super) fn each(&mut self, narrow: impl Fn(&mut KeyEvents<'v>)) {
-        self.0.iter_mut().for_each(|ends| narrow(&mut ends.events));
+        self.0.iter_mut().for_each(|ends| ends.events.narrow(&narrow));
     }
 
     /// The next event with its place.
@@ -57,7 +99,7 @@ impl<'v> Merge<'v> {
         self.take(|ends| ends.last().map(|placed| place(placed).map(Reverse)), |ends| ends.back.take())
     }
 
-    /// Takes the event that `look` finds the least, from all keys that have it; what can't be read from one of them.
+    /// Takes the event that `look` finds the least, from all parts that have it; what can't be read from one of them.
     fn take<P: Ord>(
         &mut self,
         look: impl Fn(&mut Ends<'v>) -> Option<Option<P>>,

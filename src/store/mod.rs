@@ -6,6 +6,7 @@ mod batch;
 mod check;
 mod closing;
 mod commit;
+mod common;
 mod condition;
 mod contract;
 mod core;

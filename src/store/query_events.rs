@@ -1,9 +1,10 @@
 //! The events that a query asks for: by the postings of keys that every one of them has, else by a walk over everything. Which
-//! way is taken changes only how long it takes; what `Query::matches` says is what is given.
+//! way is taken, and which keys are compared, changes only how long it takes; what `Query::matches` says is what is given.
 
+use super::common::CommonEvents;
 use super::events::{Events, Placed};
 use super::key_events::KeyEvents;
-use super::merge::Merge;
+use super::merge::{Merge, Part};
 use super::view::View;
 use crate::error::Error;
 use crate::event::{EventId, EventRef};
@@ -29,6 +30,11 @@ enum Way<'v> {
 
 /// A walk over everything reads an event so many times faster than postings do.
 const SCAN_IS_FASTER: u64 = 3;
+/// Postings are compared with those of a key that has up to so many times the events of the rarest one: passing so many takes
+/// about as long as reading one event.
+const COMPARED_TIMES_MAX: u64 = 32;
+/// A key that more than one event in so many has leaves out too little to be compared with.
+const COMPARED_SHARE: u64 = 3;
 
 impl View {
     /// The events of a query, in order.
@@ -53,19 +59,40 @@ impl View {
         QueryEvents { view: self, way, query: query.clone(), from: None }
     }
 
-    /// For each item the keys of which each of its events has one, those with the fewest events; `None` if a walk is faster.
-    fn keyed(&self, query: &Query) -> Option<Vec<KeyEvents<'_>>> {
-        let mut keys = Vec::new();
+    /// For each item what has each of its events and the fewest others; `None` if a walk is faster.
+    fn keyed(&self, query: &Query) -> Option<Vec<Part<'_>>> {
+        let mut parts = Vec::new();
         for item in query.items() {
-            keys.extend(self.rarest(item)?);
+            parts.extend(self.parts(item)?);
         }
         let is_stream = |item: &QueryItem| item.stream().is_some();
-        let events: u64 = keys.iter().map(KeyEvents::len).sum();
+        let events: u64 = parts.iter().map(Part::len_max).sum();
         let few = events.saturating_mul(SCAN_IS_FASTER) <= self.pinned().event_count();
-        (few || query.items().iter().all(is_stream)).then_some(keys)
+        (few || query.items().iter().all(is_stream)).then_some(parts)
     }
 
-    fn rarest(&self, item: &QueryItem) -> Option<Vec<KeyEvents<'_>>> {
+    /// The events of an item's rarest keys, as far as other keys that it asks for have them, too.
+    fn parts(&self, item: &QueryItem) -> Option<Vec<Part<'_>>> {
+        let mut choices = self.choices(item);
+        let events = |keys: &[KeyEvents<'_>]| keys.iter().map(KeyEvents::len).sum::<u64>();
+        choices.sort_by_cached_key(|keys| events(keys));
+        let mut choices = choices.into_iter();
+        let rarest = choices.next()?;
+        let most = events(&rarest)
+            .saturating_mul(COMPARED_TIMES_MAX)
+            .min(self.pinned().event_count() / COMPARED_SHARE);
+        let is_compared =
+            |keys: &Vec<KeyEvents<'_>>| matches!(&keys[..], [one] if one.len() <= most && !one.has_failed());
+        let others: Vec<KeyEvents<'_>> = choices.filter(is_compared).flatten().collect();
+        let part = |key| match &others[..] {
+            [] => Part::Key(key),
+            others => Part::Common(CommonEvents::new(key, others.to_vec())),
+        };
+        Some(rarest.into_iter().map(part).collect())
+    }
+
+    /// The keys of which each event of an item has one, in each way to say that.
+    fn choices(&self, item: &QueryItem) -> Vec<Vec<KeyEvents<'_>>> {
         let key = |kind, name: &[u8]| vec![self.key_events_of(Key { kind, name })];
         let mut choices: Vec<Vec<KeyEvents<'_>>> = Vec::new();
         if let Some(name) = item.stream() {
@@ -85,7 +112,7 @@ impl View {
             let each = types.iter().map(|name| Key { kind: KeyKind::Type, name: name.as_bytes() });
             choices.push(each.map(|key| self.key_events_of(key)).collect());
         }
-        choices.into_iter().min_by_key(|keys| keys.iter().map(KeyEvents::len).sum::<u64>())
+        choices
     }
 }
 

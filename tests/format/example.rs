@@ -13,7 +13,7 @@ const EPOCH: u64 = 0x1122_3344_5566_7788;
 const TIME: i64 = 1_700_000_000_000_000_000;
 
 /// Where a field stands, and what it means.
-type Field = (usize, usize, &'static str);
+pub(crate) type Field = (usize, usize, &'static str);
 
 const STORE: &[Field] = &[
     (0, 8, "ORCHSTOR"),
@@ -149,7 +149,7 @@ fn newest(watermark: &[u8]) -> [u64; 5] {
     *slots.iter().max_by_key(|slot| slot[0]).expect("two slots")
 }
 
-fn annotated(bytes: &[u8], fields: &[Field]) -> String {
+pub(crate) fn annotated(bytes: &[u8], fields: &[Field]) -> String {
     let mut text = String::new();
     let mut next = 0;
     for (at, length, meaning) in fields {
@@ -163,7 +163,7 @@ fn annotated(bytes: &[u8], fields: &[Field]) -> String {
 }
 
 /// The block of the page with this name.
-fn block(name: &str) -> String {
+pub(crate) fn block(name: &str) -> String {
     let page =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md")).expect("a page");
     let start = format!("```hex {name}\n");
@@ -171,7 +171,7 @@ fn block(name: &str) -> String {
     page[from..][..page[from..].find("```").expect("the end of a block")].to_owned()
 }
 
-fn parsed(name: &str, length: usize) -> Vec<u8> {
+pub(crate) fn parsed(name: &str, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     for line in block(name).lines() {
         let (at, rest) = line.trim_start().split_once("  ").expect("an offset");

@@ -1,6 +1,8 @@
 //! What happened over all cases: a model test in which nothing happens proves nothing.
 
-use crate::plain::Outcome;
+use crate::home::Place;
+use crate::plain::{Outcome, Request};
+use orchestrix::IndexStats;
 use std::cell::Cell;
 
 #[derive(Debug, Default)]
@@ -9,10 +11,26 @@ pub(crate) struct Counts {
     commits: Cell<u64>,
     repeats: Cell<u64>,
     conflicts: Cell<u64>,
+    /// Commits whose condition held.
+    held: Cell<u64>,
+    /// Commits whose condition failed.
+    failed: Cell<u64>,
     /// Events or commits beyond a bound.
     pub(crate) refused: Cell<u64>,
+    /// Events that queries found.
+    pub(crate) found: Cell<u64>,
     pub(crate) reopenings: Cell<u64>,
     pub(crate) rollovers: Cell<u64>,
+    /// Power cuts, and events that they took.
+    pub(crate) cuts: Cell<u64>,
+    pub(crate) lost: Cell<u64>,
+    /// Files of the index that were damaged or removed.
+    pub(crate) damages: Cell<u64>,
+    /// What opening or reading said of these.
+    told: Cell<u64>,
+    runs: Cell<u64>,
+    merges: Cell<u64>,
+    rebuilds: Cell<u64>,
 }
 
 impl Counts {
@@ -20,22 +38,49 @@ impl Counts {
         count.set(count.get() + more);
     }
 
-    pub(crate) fn count(&self, outcome: &Outcome) {
-        Self::add(
-            match outcome {
-                Outcome::Done { repeat: true, .. } => &self.repeats,
-                Outcome::Done { .. } => &self.commits,
-                Outcome::Conflict { .. } => &self.conflicts,
-            },
-            1,
-        );
+    pub(crate) fn count(&self, request: &Request, outcome: &Outcome) {
+        let count = match outcome {
+            Outcome::Done { repeat: true, .. } => &self.repeats,
+            Outcome::Done { .. } if request.condition.is_some() => {
+                Self::add(&self.held, 1);
+                &self.commits
+            }
+            Outcome::Done { .. } => &self.commits,
+            Outcome::Conflict { .. } => &self.conflicts,
+            Outcome::Matched(_) => &self.failed,
+        };
+        Self::add(count, 1);
     }
 
-    /// Each of them happened at least once in ten cases.
-    pub(crate) fn assert_enough(&self, cases: u64, on_disk: bool) {
-        let reopenings = if on_disk { &self.reopenings } else { &self.commits };
-        let counts =
-            [&self.events, &self.commits, &self.repeats, &self.conflicts, &self.rollovers, reopenings];
-        assert!(counts.iter().all(|count| count.get() * 10 >= cases), "{self:?} in {cases} cases");
+    /// What was done to the index of a store that is about to end.
+    pub(crate) fn count_index(&self, index: &IndexStats) {
+        Self::add(&self.runs, index.written);
+        Self::add(&self.merges, index.merges);
+        Self::add(&self.rebuilds, index.rebuilds);
+        Self::add(&self.told, index.problems.len() as u64);
+    }
+
+    /// Each of them happened at least once in twenty cases.
+    pub(crate) fn assert_enough(&self, cases: u64, place: Place) {
+        let mut counts = vec![
+            &self.events,
+            &self.commits,
+            &self.repeats,
+            &self.conflicts,
+            &self.held,
+            &self.failed,
+            &self.found,
+            &self.rollovers,
+            &self.runs,
+            &self.merges,
+            &self.rebuilds,
+        ];
+        if !matches!(place, Place::Memory) {
+            counts.extend([&self.reopenings, &self.damages, &self.told]);
+        }
+        if let Place::Machine(_) = place {
+            counts.extend([&self.cuts, &self.lost]);
+        }
+        assert!(counts.iter().all(|count| count.get() * 20 >= cases), "{self:?} in {cases} cases");
     }
 }

@@ -1,6 +1,9 @@
 //! What a case does: operations that mean something in any state, so that proptest may leave some out when it shrinks.
 
+use crate::asks::{Ask, ask};
+use orchestrix::testing::Crash;
 use proptest::collection::vec;
+use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,8 +19,14 @@ pub(crate) enum Op {
     /// One commit; `power` and several writes make it a transaction.
     Commit {
         writes: Vec<Write>,
+        condition: Option<Condition>,
         power: bool,
         waits: bool,
+    },
+    /// So many commits of one event, so that segments fill.
+    Fill {
+        stream: u8,
+        commits: u8,
     },
     /// An earlier request once more, counted from the newest.
     Repeat {
@@ -25,16 +34,30 @@ pub(crate) enum Op {
         twist: Twist,
     },
     Read(Read),
+    Query(QueryRead),
     /// Heads, streams and counts of a view.
     Heads(u8),
     /// Keeps a view, to be read later.
     Pin,
     Sync,
+    /// So many steps of background work: syncs, runs, merges.
+    Step(u8),
+    /// The index is made again.
+    Rebuild,
+    /// The index is compared with the log.
+    CheckIndex,
+    /// A file of the index is damaged while the store is closed.
+    Damage(Damage),
     Close,
     /// The last handle is dropped without a close.
     Drop,
     /// The files as a kill would leave them are what the case goes on with.
-    Kill,
+    Kill(u64),
+    /// What a power cut leaves.
+    PowerCut {
+        seed: u64,
+        crash: Crash,
+    },
     /// Another handle opens the store for reading alone.
     ReadOnly,
     Verify,
@@ -77,6 +100,39 @@ pub(crate) enum Twist {
     OtherId,
     /// The ids stay, the data doesn't.
     OtherData,
+}
+
+/// No event that is asked for may stand after a position.
+#[derive(Clone, Debug)]
+pub(crate) struct Condition {
+    pub(crate) ask: Ask,
+    pub(crate) after: After,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum After {
+    /// Before the first event.
+    Start,
+    /// The last event: what was decided on is what is there.
+    Now,
+    /// A part of what is there, as in [`Read`].
+    Part(u16),
+}
+
+/// What happens to a file of the index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Damage {
+    pub(crate) file: u8,
+    pub(crate) how: How,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum How {
+    /// A bit is turned over, this part of the way through the file.
+    Flip(u16, u8),
+    /// Words of 8 bytes are cut off, down to this part.
+    Cut(u16),
+    Remove,
 }
 
 #[derive(Clone, Debug)]
@@ -126,6 +182,34 @@ pub(crate) struct Read {
     pub(crate) late: bool,
     /// Which end each step takes, one bit a step, over and over.
     pub(crate) ends: u64,
+}
+
+/// A query of a view, and of the store. Bounds as in [`Read`].
+#[derive(Clone, Debug)]
+pub(crate) struct QueryRead {
+    pub(crate) view: u8,
+    pub(crate) ask: Ask,
+    pub(crate) after: Option<u16>,
+    pub(crate) before: Option<u16>,
+    pub(crate) from: Option<u8>,
+    pub(crate) limit: Option<u8>,
+    /// Which end each step takes, one bit a step, over and over.
+    pub(crate) ends: u64,
+}
+
+impl Event {
+    /// One of some size, with nothing beside its data.
+    pub(crate) fn plain(n: u8) -> Self {
+        let data = Data::Much(200 + 10 * u16::from(n), n);
+        Self {
+            event_type: n % TYPES.len() as u8,
+            id: Id::Own,
+            data,
+            tags: Vec::new(),
+            metadata: 0,
+            time: None,
+        }
+    }
 }
 
 impl Data {
@@ -190,8 +274,39 @@ fn read() -> impl Strategy<Value = Read> {
         .prop_map(|(view, what, low, high, late, ends)| Read { view, what, low, high, late, ends })
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    let twist = prop_oneof![
+fn query() -> impl Strategy<Value = QueryRead> {
+    let bound = || weighted(0.3, any::<u16>());
+    let ends = prop_oneof![Just(0), Just(u64::MAX), any::<u64>()];
+    (any::<u8>(), ask(), bound(), bound(), weighted(0.2, 0..9_u8), of(0..12_u8), ends).prop_map(
+        |(view, ask, after, before, from, limit, ends)| QueryRead {
+            view,
+            ask,
+            after,
+            before,
+            from,
+            limit,
+            ends,
+        },
+    )
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let after =
+        prop_oneof![2 => Just(After::Start), 3 => Just(After::Now), 2 => any::<u16>().prop_map(After::Part)];
+    (ask(), after).prop_map(|(ask, after)| Condition { ask, after })
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let how = prop_oneof![
+        8 => (any::<u16>(), 0..8_u8).prop_map(|(at, bit)| How::Flip(at, bit)),
+        1 => any::<u16>().prop_map(How::Cut),
+        1 => Just(How::Remove),
+    ];
+    (any::<u8>(), how).prop_map(|(file, how)| Damage { file, how })
+}
+
+fn twist() -> impl Strategy<Value = Twist> {
+    prop_oneof![
         6 => Just(Twist::Same),
         2 => Just(Twist::Any),
         1 => Just(Twist::FirstWrite),
@@ -199,25 +314,48 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Twist::Shorter),
         1 => Just(Twist::OtherId),
         1 => Just(Twist::OtherData),
-    ];
-    let commit = |writes| {
-        (writes, proptest::bool::weighted(0.05), proptest::bool::weighted(0.9))
-            .prop_map(|(writes, power, waits)| Op::Commit { writes, power, waits })
-    };
+    ]
+}
+
+fn commit(writes: impl Strategy<Value = Vec<Write>>) -> impl Strategy<Value = Op> {
+    (writes, weighted(0.3, condition()), proptest::bool::weighted(0.05), proptest::bool::weighted(0.9))
+        .prop_map(|(writes, condition, power, waits)| Op::Commit { writes, condition, power, waits })
+}
+
+/// What asks, and what adds.
+fn use_it() -> impl Strategy<Value = Op> {
     prop_oneof![
         36 => commit(vec(write(), 1..2)),
         14 => commit(vec(write(), 1..5)),
-        14 => (any::<u8>(), twist).prop_map(|(back, twist)| Op::Repeat { back, twist }),
-        20 => read().prop_map(Op::Read),
+        4 => (0..STREAMS.len() as u8, 1..24_u8).prop_map(|(stream, commits)| Op::Fill { stream, commits }),
+        14 => (any::<u8>(), twist()).prop_map(|(back, twist)| Op::Repeat { back, twist }),
+        16 => read().prop_map(Op::Read),
+        16 => query().prop_map(Op::Query),
         4 => any::<u8>().prop_map(Op::Heads),
         4 => Just(Op::Pin),
-        2 => Just(Op::Sync),
+    ]
+}
+
+/// What changes how and where things stand, and nothing of what they say.
+fn keep_it() -> impl Strategy<Value = Op> {
+    let crash = prop_oneof![2 => Just(Crash::Torn), 1 => Just(Crash::Garbage)];
+    prop_oneof![
+        4 => Just(Op::Sync),
+        8 => (1..12_u8).prop_map(Op::Step),
+        1 => Just(Op::Rebuild),
+        1 => Just(Op::CheckIndex),
+        2 => damage().prop_map(Op::Damage),
         2 => Just(Op::Close),
         1 => Just(Op::Drop),
-        1 => Just(Op::Kill),
+        1 => any::<u64>().prop_map(Op::Kill),
+        1 => (any::<u64>(), crash).prop_map(|(seed, crash)| Op::PowerCut { seed, crash }),
         1 => Just(Op::ReadOnly),
         1 => Just(Op::Verify),
     ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![108 => use_it(), 23 => keep_it()]
 }
 
 /// What one case does.

@@ -1,5 +1,6 @@
 //! The model: a plain `Vec` of what was written, and what the documentation says of an append.
 
+use crate::asks::{Ask, CORRELATIONS};
 use crate::ops::{Event, Id, STREAMS, TAGS, TYPES, What, time};
 use orchestrix::prelude::*;
 use orchestrix::{EventIdRef, ExtensionValue};
@@ -13,11 +14,11 @@ pub(crate) struct Fields {
     /// `None` until the event is built, if it is to have an id of its own making.
     pub(crate) id: Option<String>,
     pub(crate) data: Vec<u8>,
-    tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     time: Option<SystemTime>,
     source: Option<String>,
     subject: Option<String>,
-    correlation: Option<String>,
+    pub(crate) correlation: Option<String>,
     causation: Option<String>,
     trace_parent: Option<String>,
     content_type: Option<String>,
@@ -42,7 +43,7 @@ impl Fields {
             time: event.time.map(time),
             source: text(0, "https://example.org/source?a=b"),
             subject: text(1, "what it is about"),
-            correlation: text(2, if bit(12) { "story" } else { "67e55044-10b1-426f-9247-bb680e5fe0c8" }),
+            correlation: text(2, CORRELATIONS[usize::from(!bit(12))]),
             causation: text(3, if bit(13) { "67E55044-10B1-426F-9247-BB680E5FE0C8" } else { "command-1" }),
             trace_parent: text(4, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
             content_type: text(5, if bit(14) { "application/json" } else { "image/png" }),
@@ -134,6 +135,14 @@ impl Asked {
     }
 }
 
+/// One commit that is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) writes: Vec<Asked>,
+    /// No event after this position may match.
+    pub(crate) condition: Option<(Ask, Position)>,
+}
+
 /// An event of the log. Its position is its place in the `Vec`, and one.
 pub(crate) struct Stored {
     pub(crate) stream: &'static str,
@@ -145,8 +154,18 @@ pub(crate) struct Stored {
 /// What must come of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    Done { repeat: bool, position: u64, revisions: BTreeMap<&'static str, u64> },
-    Conflict { stream: &'static str, expected: Expected, actual: Option<Revision> },
+    Done {
+        repeat: bool,
+        position: u64,
+        revisions: BTreeMap<&'static str, u64>,
+    },
+    Conflict {
+        stream: &'static str,
+        expected: Expected,
+        actual: Option<Revision>,
+    },
+    /// The condition fails: the newest event that matches.
+    Matched(Position),
 }
 
 #[derive(Default)]
@@ -162,7 +181,8 @@ impl Plain {
         self.events.iter().filter(|event| event.stream == stream).count() as u64
     }
 
-    pub(crate) fn commit(&mut self, asked: &[Asked]) -> Outcome {
+    pub(crate) fn commit(&mut self, request: &Request) -> Outcome {
+        let asked = &request.writes[..];
         let mut counts: BTreeMap<_, _> = STREAMS.iter().map(|stream| (*stream, self.count(stream))).collect();
         let before = counts.clone();
         for write in asked {
@@ -175,6 +195,11 @@ impl Plain {
                 });
             }
             *count += write.events.len() as u64;
+        }
+        if let Some((ask, after)) = &request.condition
+            && let Some(newest) = self.asked_for(ask, self.events.len()).pop().filter(|at| *at > after.0)
+        {
+            return Outcome::Matched(Position(newest));
         }
         let commit = self.times.len();
         self.times.push(None);
@@ -232,6 +257,23 @@ impl Plain {
             What::Type(n) => event.fields.event_type == TYPES[usize::from(n)],
         };
         (1..=seen as u64).filter(|position| shows(&self.events[*position as usize - 1])).collect()
+    }
+
+    /// Positions of what a query asks for, of the first `seen` events.
+    pub(crate) fn asked_for(&self, ask: &Ask, seen: usize) -> Vec<u64> {
+        (1..=seen as u64).filter(|position| ask.matches(&self.events[*position as usize - 1])).collect()
+    }
+
+    /// Forgets what a power cut has taken: everything behind the first `kept` events, which end with a commit.
+    pub(crate) fn cut(&mut self, kept: usize) {
+        let lost = self.events.drain(kept..).next();
+        if let Some(lost) = lost {
+            assert!(
+                self.events.last().is_none_or(|last| last.commit < lost.commit),
+                "a commit is kept as a whole"
+            );
+            self.times.truncate(lost.commit);
+        }
     }
 
     /// That a recorded event is the one that was written at a position.

@@ -60,7 +60,7 @@ impl<'v> Shown<'v> {
 }
 
 /// A part of what is there: from 0 to a little past the end, or far beyond it.
-fn scaled(part: u16, count: usize) -> u64 {
+pub(crate) fn scaled(part: u16, count: usize) -> u64 {
     match part {
         65_000.. => u64::MAX,
         60_000.. => u64::from(part),

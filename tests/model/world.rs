@@ -1,25 +1,23 @@
 //! A store and its model, which do the same.
 
 use crate::counts::Counts;
-use crate::ops::{Expect, Op, STREAMS, Twist, Write};
-use crate::plain::{Asked, Fields, Outcome, Plain};
+use crate::home::{Home, Place};
+use crate::ops::{Damage, How, Op};
+use crate::plain::{Plain, Request};
+use crate::queries::{check_fetch, check_query};
 use crate::reads::{check_all, check_heads, check_read};
 use orchestrix::prelude::*;
-use orchestrix::{Durability, Error, ErrorKind, Options, Pending, Receipt, View, WriteMode, verify};
-use std::fs;
-use std::io::ErrorKind as ErrorKindOfIo;
-use std::path::{Path, PathBuf};
+use orchestrix::testing::Crash;
+use orchestrix::{Durability, ErrorKind, Options, View, WriteMode};
 use std::time::Duration;
-use tempfile::TempDir;
 
 /// Segments as small as they may be, so that a case rolls over.
-const SEGMENT_BYTES: u64 = orchestrix::limits::SEGMENT_BYTES_MIN;
+pub(crate) const SEGMENT_BYTES: u64 = orchestrix::limits::SEGMENT_BYTES_MIN;
 
-/// Where a case has its store.
+/// What kind of store a case has, and where.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
-    /// `None`: in memory.
-    pub(crate) mode: Option<WriteMode>,
+    pub(crate) place: Place,
     pub(crate) padded: bool,
     /// Whether background syncs come all the time, or never.
     pub(crate) busy: bool,
@@ -27,210 +25,224 @@ pub(crate) struct Kind {
 
 pub(crate) struct World<'c> {
     kind: Kind,
-    dir: TempDir,
-    /// Directories that the store has been in.
-    moves: u32,
+    home: Home,
     store: Option<Store>,
     pub(crate) plain: Plain,
-    history: Vec<Vec<Asked>>,
+    pub(crate) history: Vec<Request>,
     views: Vec<(View, usize)>,
-    counts: &'c Counts,
-}
-
-/// In memory if there is such a file system: syncs cost nothing there.
-fn temp_dir() -> TempDir {
-    let shared = Path::new("/dev/shm");
-    let made = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
-    made.or_else(|_| tempfile::tempdir()).expect("a temporary directory")
+    /// A file of the index was damaged, and not every one has been made again since.
+    damaged: bool,
+    pub(crate) counts: &'c Counts,
 }
 
 impl<'c> World<'c> {
-    pub(crate) fn new(kind: Kind, counts: &'c Counts) -> Self {
+    pub(crate) fn new(kind: Kind, seed: u64, counts: &'c Counts) -> Self {
         let mut world = Self {
             kind,
-            dir: temp_dir(),
-            moves: 0,
+            home: Home::new(kind.place, seed),
             store: None,
             plain: Plain::default(),
             history: Vec::new(),
             views: Vec::new(),
+            damaged: false,
             counts,
         };
-        world.store = Some(match kind.mode {
-            None => world.options().in_memory().expect("a store"),
-            Some(_) => world.options().open(world.path()).expect("a store"),
-        });
+        world.store = Some(world.home.open(world.options()).expect("a store"));
         world
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join(format!("store-{}", self.moves))
     }
 
     fn options(&self) -> Options {
         let interval = if self.kind.busy { Duration::from_millis(1) } else { Duration::from_secs(3_600) };
         let options = Store::options().segment_bytes(SEGMENT_BYTES).pad_syncs(self.kind.padded);
         let options = options.durability(Durability::Process).sync_interval(interval);
-        self.kind.mode.into_iter().fold(options, Options::write_mode)
+        match self.kind.place {
+            Place::Files(mode) => options.write_mode(mode),
+            Place::Machine(_) | Place::Memory => options,
+        }
     }
 
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.store.as_ref().expect("an open store")
+    }
+
+    /// Events so far.
+    fn seen(&self) -> usize {
+        self.plain.events.len()
     }
 
     pub(crate) fn run(&mut self, op: &Op) {
         match op {
-            Op::Commit { writes, power, waits } => {
-                let asked = writes.iter().map(|write| self.asked(write)).collect();
-                self.request(asked, *power, *waits);
-            }
-            Op::Repeat { back, twist } => {
-                let from_end = usize::from(*back) % self.history.len().max(1);
-                if let Some(request) = self.history.iter().rev().nth(from_end) {
-                    let twisted = twist_of(request.clone(), *twist);
-                    self.request(twisted, false, true);
-                }
-            }
+            Op::Commit { .. } | Op::Fill { .. } | Op::Repeat { .. } => self.run_request(op),
+            Op::Read(_) | Op::Query(_) | Op::Heads(_) | Op::Pin => self.run_read(op),
+            Op::Sync | Op::Step(_) | Op::Rebuild | Op::CheckIndex => self.run_upkeep(op),
+            _ if self.home.is_memory() => {}
+            Op::Damage(_) | Op::Close | Op::Drop | Op::Kill(_) | Op::PowerCut { .. } => self.run_end(op),
+            Op::ReadOnly => self.read_only(),
+            Op::Verify => self.verify(!self.damaged),
+        }
+    }
+
+    fn run_read(&mut self, op: &Op) {
+        match op {
             Op::Read(read) => {
                 let (view, seen) = self.view(read.view);
                 check_read(&mut self.plain, &view, seen, read);
+            }
+            Op::Query(read) => {
+                let (view, seen) = self.view(read.view);
+                let found = check_query(&mut self.plain, &view, seen, read);
+                Counts::add(&self.counts.found, found);
+                let store = self.store().clone();
+                check_fetch(&mut self.plain, &store, read);
             }
             Op::Heads(view) => {
                 let (view, seen) = self.view(*view);
                 check_heads(&self.plain, &view, seen);
             }
-            Op::Pin => {
-                let view = self.store().view();
-                self.views.push((view, self.plain.events.len()));
-            }
-            Op::Sync => {
-                self.store().sync().wait().expect("a sync");
-                assert_eq!(self.store().view_synced().watermark().0, self.plain.events.len() as u64);
-            }
-            Op::Close | Op::Drop | Op::Kill | Op::ReadOnly | Op::Verify => self.run_on_disk(op),
+            _ => self.views.push((self.store().view(), self.seen())),
         }
     }
 
-    /// What in memory can't be done.
-    fn run_on_disk(&mut self, op: &Op) {
-        if self.kind.mode.is_none() {
-            return;
-        }
+    /// What the store does in the background, or is asked to do for itself.
+    fn run_upkeep(&mut self, op: &Op) {
         match op {
+            Op::Sync => {
+                self.store().sync().wait().expect("a sync");
+                assert_eq!(self.store().view_synced().watermark(), Position(self.seen() as u64));
+            }
+            Op::Step(steps) => self.home.step(*steps),
+            Op::Rebuild => self.rebuild(),
+            _ => {
+                if self.damaged {
+                    self.rebuild();
+                }
+                assert_eq!(self.store().check_index().expect("a check"), Vec::<String>::new());
+            }
+        }
+    }
+
+    fn rebuild(&mut self) {
+        self.store().rebuild_index().expect("a rebuild");
+        self.damaged = false;
+    }
+
+    /// How a store ends, and how it begins again.
+    fn run_end(&mut self, op: &Op) {
+        self.counts.count_index(&self.store().stats().expect("stats").index);
+        match op {
+            Op::Damage(damage) => {
+                self.close();
+                if self.damage(*damage) {
+                    Counts::add(&self.counts.damages, 1);
+                    self.damaged = true;
+                }
+                self.reopen();
+            }
             Op::Close => {
-                let store = self.store.take().expect("an open store");
-                store.close().wait().expect("a close");
-                let refused = store.append("cart-1", Any, NewEvent::raw("late", b"")).wait();
-                assert!(refused.is_err_and(|error| error.is_closed()));
+                self.close();
                 self.reopen();
             }
             Op::Drop => {
                 self.store = None;
                 self.reopen();
             }
-            Op::Kill => {
-                let from = self.path();
-                self.moves += 1;
-                copy_living(&from, &self.path());
+            Op::Kill(seed) => {
+                self.home.kill(*seed);
                 self.store = None;
                 self.read_only();
-                self.verify();
+                // Log and index were copied one after the other.
+                self.verify(false);
                 self.reopen();
             }
-            Op::ReadOnly => self.read_only(),
-            _ => self.verify(),
+            Op::PowerCut { seed, crash } => self.cut_power(*seed, *crash),
+            _ => unreachable!("no end of a store: {op:?}"),
         }
     }
 
+    fn close(&mut self) {
+        let store = self.store.take().expect("an open store");
+        store.close().wait().expect("a close");
+        let refused = store.append("cart-1", Any, NewEvent::raw("late", b"")).wait();
+        assert!(refused.is_err_and(|error| error.is_closed()));
+    }
+
+    fn damage(&self, damage: Damage) -> bool {
+        let part = |part: u16, of: usize| usize::from(part) * of / (usize::from(u16::MAX) + 1);
+        self.home.damage(damage.file, |mut bytes| match damage.how {
+            How::Flip(at, bit) => {
+                let at = part(at, bytes.len());
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+                Some(bytes)
+            }
+            How::Cut(at) => {
+                bytes.truncate(part(at, bytes.len() / 8) * 8);
+                Some(bytes)
+            }
+            How::Remove => None,
+        })
+    }
+
+    /// Everything that was called synced is there, whole commits and no gap.
+    fn cut_power(&mut self, seed: u64, crash: Crash) {
+        let promised = self.store().view_synced().watermark().0 as usize;
+        if !self.home.cut_power(seed, crash) {
+            return;
+        }
+        self.store = None;
+        let store = self.home.open(self.options()).expect("the store after a power cut");
+        let kept = store.view().watermark().0 as usize;
+        assert!(
+            (promised..=self.seen()).contains(&kept),
+            "kept {kept} of {}, {promised} promised",
+            self.seen()
+        );
+        Counts::add(&self.counts.cuts, 1);
+        Counts::add(&self.counts.lost, (self.seen() - kept) as u64);
+        self.plain.cut(kept);
+        // What other views show isn't there any more.
+        self.views.retain(|(_, seen)| *seen <= kept);
+        check_all(&mut self.plain, &store.view(), kept);
+        self.store = Some(store);
+        Counts::add(&self.counts.reopenings, 1);
+    }
+
     fn reopen(&mut self) {
-        let store = self.options().open(self.path()).expect("the store again");
+        let store = self.home.open(self.options()).expect("the store again");
         let report = store.recovery();
-        assert!(report.is_clean() && report.events == self.plain.events.len() as u64, "{report}");
-        let (view, seen) = (store.view(), self.plain.events.len());
+        assert!(report.is_clean() && report.events == self.seen() as u64, "{report}");
+        let (view, seen) = (store.view(), self.seen());
         self.store = Some(store);
         check_all(&mut self.plain, &view, seen);
         Counts::add(&self.counts.reopenings, 1);
     }
 
     fn read_only(&mut self) {
-        let reader = Store::options().read_only().open(self.path()).expect("a reader");
+        let reader = self.home.open(Store::options().read_only()).expect("a reader");
         let refused = reader.append("cart-1", Any, NewEvent::raw("late", b"")).wait();
         assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Invalid));
-        let seen = self.plain.events.len();
+        let seen = self.seen();
         check_all(&mut self.plain, &reader.view(), seen);
     }
 
-    fn verify(&self) {
-        let report = verify(self.path()).expect("a report");
+    /// `all`: the files of the index, too.
+    fn verify(&self, all: bool) {
+        let report = self.home.verify();
+        assert!(!all || report.index_problems.is_empty(), "{report:?}");
         let found = (report.is_clean(), report.events, report.tail_bytes);
-        assert_eq!(found, (true, self.plain.events.len() as u64, 0), "{report:?}");
+        assert_eq!(found, (true, self.seen() as u64, 0), "{report:?}");
     }
 
     /// One of the views that were kept, or one of now.
     fn view(&self, number: u8) -> (View, usize) {
-        let now = (self.store().view(), self.plain.events.len());
+        let now = (self.store().view(), self.seen());
         self.views.get(usize::from(number) % (self.views.len() + 2)).cloned().unwrap_or(now)
-    }
-
-    fn asked(&self, write: &Write) -> Asked {
-        let stream = STREAMS[usize::from(write.stream)];
-        let count = self.plain.count(stream);
-        let expected = match write.expect {
-            Expect::Any => Any,
-            Expect::NoStream => NoStream,
-            Expect::Exists => StreamExists,
-            Expect::Right if count == 0 => NoStream,
-            Expect::Right => Exact(Revision(count - 1)),
-            Expect::Off(more) => Exact(Revision((count + 2).saturating_add_signed(more.into()))),
-            Expect::Last => Exact(Revision(u64::MAX)),
-        };
-        let mut fields: Vec<_> = write.events.iter().map(Fields::of).collect();
-        let built: Vec<_> = fields.iter_mut().map(Fields::build).collect();
-        Asked { stream, expected, events: fields.into_iter().zip(built).collect() }
-    }
-
-    fn request(&mut self, asked: Vec<Asked>, power: bool, waits: bool) {
-        let pending = self.send(&asked, power);
-        // A dropped wait cancels nothing; but what the store refuses for its size isn't known without.
-        if !waits && size(&asked) < 300 {
-            drop(pending);
-            self.plain.commit(&asked);
-        } else {
-            let result = pending.wait();
-            if let Err(error) = &result
-                && error.kind() == ErrorKind::Limit
-            {
-                // An event is at most an eighth of a segment, a commit a quarter.
-                assert!(size(&asked) > 500, "{error}");
-                Counts::add(&self.counts.refused, 1);
-                return;
-            }
-            let largest = asked.iter().flat_map(|write| &write.events).map(|(fields, _)| fields.data.len());
-            assert!(largest.max() < Some(SEGMENT_BYTES as usize / 8), "an event that is too large");
-            let expected = self.plain.commit(&asked);
-            assert_eq!(outcome(result, &asked), expected, "{asked:#?}");
-            self.counts.count(&expected);
-        }
-        self.history.push(asked);
-    }
-
-    fn send(&self, asked: &[Asked], power: bool) -> Pending<Receipt> {
-        match asked {
-            [one] if !power => self.store().append(one.stream, one.expected, one.new_events()),
-            _ => {
-                let transaction = self.store().transaction();
-                let transaction = asked.iter().fold(transaction, |transaction, write| {
-                    transaction.append(write.stream, write.expected, write.new_events())
-                });
-                let durability = if power { Durability::Power } else { Durability::Process };
-                transaction.durability(durability).commit()
-            }
-        }
     }
 
     /// At the end: everything, and every view still shows what it did.
     pub(crate) fn finish(mut self, verified: bool) {
-        let seen = self.plain.events.len();
+        let seen = self.seen();
         for (view, seen) in std::mem::take(&mut self.views) {
             check_all(&mut self.plain, &view, seen);
         }
@@ -240,80 +252,21 @@ impl<'c> World<'c> {
         assert_eq!((stats.events, stats.last_position), (seen as u64, Position(seen as u64)));
         assert_eq!(stats.first_position, Position(u64::from(seen > 0)));
         assert_eq!(stats.streams, view.stream_count().expect("a count"));
+        self.counts.count_index(&stats.index);
         Counts::add(&self.counts.rollovers, stats.segments.saturating_sub(1));
         Counts::add(&self.counts.events, seen as u64);
-        if verified && self.kind.mode.is_some() {
-            self.verify();
+        if verified {
+            self.run_upkeep(&Op::CheckIndex);
+        }
+        if verified && !self.home.is_memory() {
+            self.verify(true);
             self.store().close().wait().expect("a close");
-            self.verify();
+            self.verify(true);
         }
     }
 }
 
-/// Copies the files of a store that is open. Meanwhile it prepares segments, whose files get another name.
-fn copy_living(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a directory");
-    for entry in fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        let copied = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => {
-                copy_living(&entry.path(), &target);
-                continue;
-            }
-            Ok(_) => fs::copy(entry.path(), &target).map(drop),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = copied {
-            assert_eq!(error.kind(), ErrorKindOfIo::NotFound, "{error}");
-            let _ = fs::remove_file(target);
-        }
-    }
-}
-
-/// A lower bound of the bytes that a request takes.
-fn size(asked: &[Asked]) -> usize {
-    asked.iter().flat_map(|write| &write.events).map(|(fields, _)| fields.data.len() + 60).sum()
-}
-
-/// What a store answered, in the words of the model.
-fn outcome(result: Result<Receipt, Error>, asked: &[Asked]) -> Outcome {
-    match result {
-        Ok(receipt) => {
-            let streams = asked.iter().map(|write| write.stream);
-            let revision = |stream| receipt.revision_of(stream).expect("a stream of the request").0;
-            assert_eq!(receipt.revision().0, revision(asked[0].stream));
-            assert_eq!(receipt.revision_of("none-1"), None);
-            let revisions = streams.map(|stream| (stream, revision(stream))).collect();
-            Outcome::Done { repeat: receipt.is_repeat(), position: receipt.position().0, revisions }
-        }
-        Err(error) => {
-            assert!(error.is_conflict() && !error.is_retryable(), "{error}");
-            let facts = error.conflict().expect("facts").clone();
-            let stream = STREAMS.into_iter().find(|stream| *stream == facts.stream);
-            let (expected, actual) = (facts.expected, facts.actual);
-            Outcome::Conflict { stream: stream.expect("a stream of the case"), expected, actual }
-        }
-    }
-}
-
-fn twist_of(mut request: Vec<Asked>, twist: Twist) -> Vec<Asked> {
-    let last = request.len() - 1;
-    match twist {
-        Twist::Same => {}
-        Twist::Any => request.iter_mut().for_each(|write| write.expected = Any),
-        Twist::FirstWrite => request.truncate(1),
-        Twist::LastWrite => drop(request.drain(..last)),
-        Twist::Shorter if request[last].events.len() > 1 => drop(request[last].events.pop()),
-        Twist::Shorter => {}
-        Twist::OtherId | Twist::OtherData => {
-            let (fields, event) = request[last].events.last_mut().expect("a write has events");
-            match twist {
-                Twist::OtherId => fields.id = Some("other".to_owned()),
-                _ => fields.data = b"other".to_vec(),
-            }
-            *event = fields.build();
-        }
-    }
-    request
+/// How a store is written, by number: mapped or positioned.
+pub(crate) fn write_mode(number: u64) -> WriteMode {
+    if number.is_multiple_of(2) { WriteMode::Mapped } else { WriteMode::Positioned }
 }

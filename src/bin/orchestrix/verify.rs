@@ -1,4 +1,5 @@
-//! `verify`: every checksum, position and revision of a store. It takes no lock and changes nothing.
+//! `verify`: every checksum, position and revision of a store. It takes no lock and changes nothing. Damage to the index alone
+//! is told, and no failure: the log has everything.
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -25,6 +26,7 @@ fn print(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
             "segments": report.segments,
             "tail_bytes": report.tail_bytes,
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
+            "index_problems": report.index_problems.iter().map(problem).collect::<Vec<_>>(),
         }))?;
     } else {
         text(report, &mut out)?;
@@ -44,7 +46,7 @@ fn problem(found: &Corruption) -> Value {
 }
 
 fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
-    for problem in &report.problems {
+    for problem in report.problems.iter().chain(&report.index_problems) {
         out.line(problem)?;
     }
     let events = grouped(report.events);
@@ -54,6 +56,9 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
     if report.tail_bytes > 0 {
         let bytes = grouped(report.tail_bytes);
         out.line(format_args!("an unsynced tail of {bytes} bytes, which the next writer cuts off"))?;
+    }
+    if !report.index_problems.is_empty() {
+        out.line("the index is damaged: no data is lost, and `index rebuild` makes it again")?;
     }
     Ok(())
 }

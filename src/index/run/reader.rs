@@ -90,6 +90,13 @@ impl Run {
             let (expected, found) = (format!("checksum {expected:#010x}"), format!("{found:#010x}"));
             return Ok(Err(BlockFault::Damaged(SECTIONS_AT, expected, found)));
         }
+        // No checksum covers it.
+        let gap_at = SECTIONS_AT + run.header.lengths[0];
+        let gap = run.region.bytes(gap_at, run.places[1]);
+        if let Some(at) = gap.iter().position(|byte| *byte != 0) {
+            let (expected, found) = ("zeros behind the checksums".to_owned(), format!("{:#04x}", gap[at]));
+            return Ok(Err(BlockFault::Damaged(gap_at + at as u64, expected, found)));
+        }
         Ok(Ok(run.in_file()))
     }
 
@@ -171,18 +178,30 @@ impl Run {
 
     #[cold]
     fn check_block(&self, block: u64) -> Result<(), Damaged> {
-        let first = self.places[1] / RUN_BLOCK;
+        match self.bad_block(block) {
+            None => Ok(()),
+            Some((from, expected, found)) => {
+                Err(self.damaged(from, format!("expected checksum {expected:#010x}, found {found:#010x}")))
+            }
+        }
+    }
+
+    /// Where a block begins whose checksum isn't what it should be, and both.
+    fn bad_block(&self, block: u64) -> Option<(u64, u32, u32)> {
         // Of the checksums themselves the head has one, which opening has checked.
-        let Some(number) = block.checked_sub(first) else { return Ok(()) };
+        let number = block.checked_sub(self.places[1] / RUN_BLOCK)?;
         let (from, end) = (block * RUN_BLOCK, self.places[SECTIONS]);
         let bytes = self.region.bytes(from, (from + RUN_BLOCK).min(end));
         let sum_at = SECTIONS_AT + 4 * number;
         let expected = u32_at(self.region.bytes(sum_at, sum_at + 4), 0);
         let found = crc32fast::hash(bytes);
-        if expected == found {
-            return Ok(());
-        }
-        Err(self.damaged(from, format!("expected checksum {expected:#010x}, found {found:#010x}")))
+        (expected != found).then_some((from, expected, found))
+    }
+
+    /// Every block whose checksum isn't what it should be: where it begins, and both.
+    pub(crate) fn bad_blocks(&self) -> impl Iterator<Item = (u64, u32, u32)> {
+        (self.places[1] / RUN_BLOCK..self.places[SECTIONS].div_ceil(RUN_BLOCK))
+            .filter_map(|block| self.bad_block(block))
     }
 
     /// The slot of a key, whose hash is given.
