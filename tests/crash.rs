@@ -23,8 +23,8 @@ fn survive(plan: &Plan) -> Summary {
         sum.states, sum.lives, sum.states_by_depth
     );
     println!(
-        "{} kills, {} refused, {} tails cut, {} commits recovered",
-        sum.kills, sum.refused, sum.tails, sum.commits
+        "{} kills, {} refused, {} tails cut, {} commits recovered, {} segments dropped",
+        sum.kills, sum.refused, sum.tails, sum.commits, sum.dropped
     );
     sum
 }
@@ -34,6 +34,7 @@ fn survive(plan: &Plan) -> Summary {
 #[test]
 fn what_was_promised_survives() {
     let sum = survive(&plan(50));
+    assert!(sum.dropped > 0, "retention dropped nothing");
     assert!(sum.tails > 0 && sum.kills > 0 && sum.states_by_depth.iter().all(|states| *states > 0));
 }
 
@@ -176,4 +177,9 @@ fn it_is_noticed_that_a_sync_is_retried() {
 fn it_is_noticed_that_witnesses_are_ignored() {
     let plan = with(|bugs| bugs.ignore_witnesses = true);
     is_caught(Plan { rot: true, ..plan }, LOST);
+}
+
+#[test]
+fn it_is_noticed_that_segments_go_before_the_base() {
+    is_caught(with(|bugs| bugs.remove_before_base = true), LOST);
 }

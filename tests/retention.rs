@@ -226,3 +226,99 @@ fn size_and_age_name_segments() {
     let later = last(Retention::default().older_than(2 * day + day / 2));
     assert!((270..=300).contains(&later), "{later}: a day more has passed, not four hundred");
 }
+
+/// A small store whose log begins behind a base.
+fn retained() -> (Dir, u64, BTreeMap<String, Head>) {
+    let dir = Dir::new();
+    let store = small().open(dir.store()).expect("a store");
+    fill(&store, 0..400);
+    let heads = heads(&store);
+    let first = drop_before(&store, 340).0;
+    store.close().wait().expect("a close");
+    (dir, first, heads)
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let _ = fs::remove_dir_all(to);
+    for (name, (bytes, _)) in tools::tree(from) {
+        let path = to.join(&name);
+        if from.join(&name).is_dir() {
+            fs::create_dir_all(path).expect("a directory");
+        } else {
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            fs::write(path, bytes).expect("a file");
+        }
+    }
+}
+
+/// Damage to the base is refused by opening and verify, and changes nothing.
+#[test]
+fn a_damaged_base_is_refused() {
+    let (dir, first, _) = retained();
+    let (base, work) = (dir.file("log/base"), dir.path("work"));
+    copy(&dir.store(), &work);
+    let whole = fs::read(&base).expect("a base");
+    assert!(whole.len() < 16 << 10, "{}", whole.len());
+    let refused = |bytes: Option<&[u8]>, what: &str| {
+        match bytes {
+            Some(bytes) => fs::write(work.join("log/base"), bytes).expect("a base"),
+            None => fs::remove_file(work.join("log/base")).expect("removed"),
+        }
+        for options in [Store::options().read_only(), Store::options()] {
+            let error = options.open(&work).expect_err(what);
+            assert!(matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported), "{what}: {error}");
+        }
+        match verify(&work) {
+            Ok(report) => assert!(!report.is_clean(), "{what}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{what}: {error}"),
+        }
+    };
+    for at in (0..whole.len()).filter(|at| *at < 600 || *at >= 4_080) {
+        // Unknown compatible features are ignored, and writing with unknown ones of the other kind is refused.
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        refused(Some(&bytes), &format!("byte {at}"));
+    }
+    for length in [0, 8, 512, 4_096, whole.len() - 8] {
+        refused(Some(&whole[..length]), &format!("{length} bytes"));
+    }
+    refused(Some(&[&whole[..], &[0; 8]].concat()), "eight bytes more");
+    let (other, ..) = retained();
+    refused(Some(&fs::read(other.file("log/base")).expect("a base")), "another store's");
+    refused(None, "no base");
+    fs::write(work.join("log/base"), &whole).expect("a base");
+    let store = small().open(&work).expect("the right one");
+    assert_eq!(store.view().first_position(), Position(first));
+}
+
+/// F29, F50: what an interrupted retention leaves is removed and never read; a first segment that is gone is missed.
+#[test]
+fn leftovers_are_removed_and_what_is_missing_is_told() {
+    let (dir, first, before) = retained();
+    let names = |dir: &std::path::Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).expect("a folder");
+        let mut names: Vec<_> =
+            entries.map(|e| e.expect("an entry").file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let log = names(&dir.file("log"));
+    let segment = log.iter().find(|name| name.ends_with(".seg")).expect("a segment").clone();
+    let number: u64 = segment.trim_end_matches(".seg").parse().expect("a number");
+    assert!(number > 2);
+    for leftover in [number - 1, number - 3] {
+        fs::copy(dir.file(&format!("log/{segment}")), dir.segment(leftover)).expect("a leftover");
+    }
+    fs::write(dir.file("log/base.new"), b"half").expect("a leftover");
+    let reader = Store::options().read_only().open(dir.store()).expect("a reader");
+    assert_eq!((reader.view().first_position().0, heads(&reader)), (first, before.clone()));
+    assert!(verify(dir.store()).expect("a report").is_clean());
+    let store = small().open(dir.store()).expect("a store");
+    assert_eq!((store.view().first_position().0, heads(&store)), (first, before));
+    store.close().wait().expect("a close");
+    assert_eq!(names(&dir.file("log")), log);
+    fs::remove_file(dir.segment(number)).expect("removed");
+    let error = small().open(dir.store()).expect_err("a segment is missing");
+    assert!(error.is_corrupt() && error.to_string().contains(&segment), "{error}");
+    assert!(!verify(dir.store()).expect("a report").is_clean());
+}

@@ -7,6 +7,7 @@ use super::run::{Clip, Parts, Run, Stop, write};
 use super::upkeep::Step;
 use crate::error::{Corruption, Error};
 use crate::log::{Anchor, BaseDraft, FRAMES_AT, Log, Walk};
+use crate::medium::bug;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,6 +83,9 @@ impl Index {
             }
         };
         let files = &*log.medium.files;
+        if bug!(log.medium, remove_before_base) {
+            log.remove_files_before(first)?;
+        }
         // Should this fail, what was made of a run lies within that one: whoever opens the store passes it over.
         let base = Arc::new(cut.draft.store(&log.medium, &self.store, first, anchors)?);
         self.change(|layers| {

@@ -116,6 +116,10 @@ impl Log {
             let mut table = self.table.write();
             *table = Arc::new(table.from(first));
         }
+        self.remove_files_before(first)
+    }
+
+    pub(crate) fn remove_files_before(&self, first: u64) -> Result<(), Error> {
         let files = &self.medium.files;
         let mut leftover = super::recover::list(&self.medium, first)?.leftover;
         leftover.sort_unstable();

@@ -3,15 +3,14 @@
 //! A bad frame that anything later calls synced was acknowledged: it is refused with its place. One that nobody calls
 //! synced is what a crash left: the log ends before it. Changes nothing; see `reopen` for what a writing open does next.
 
-use super::base::{BASE_DRAFT_NAME, BASE_NAME, Base};
+use super::base::Base;
 use super::behind::Behind;
 use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
 use super::check::Checker;
 use super::checkpoint::Follow;
 use super::frame::Fault;
-use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Place, segment_number, segment_path};
+use super::geometry::{FRAMES_AT, Geometry, Place, segment_path};
 use super::headers;
-use super::prepare::NEXT_NAME;
 use super::report::{RecoveryReport, TailCut};
 use super::scan::{Chain, Frames, Stop};
 use super::segment::Segment;
@@ -20,11 +19,13 @@ use super::writer::Writable;
 use crate::error::{Corruption, Error};
 use crate::event::commit::CommitRef;
 use crate::medium::{Access, Entry, Medium, RegionWriter, bug};
-use std::path::Path;
 use std::sync::Arc;
 
 mod begin;
+mod listing;
 mod refusal;
+
+pub(crate) use listing::{Listing, list};
 
 /// Takes each commit of the log, in order, with the place of its frame.
 pub(crate) type Each<'e> = dyn FnMut(CommitRef<'_>, Place) -> Result<(), Fault> + 'e;
@@ -53,70 +54,6 @@ pub(crate) struct Recovered {
     /// A segment has a feature that only a later program may write with.
     pub(crate) read_only: bool,
     pub(crate) report: RecoveryReport,
-}
-
-/// What stands in the log folder.
-#[derive(Default)]
-pub(crate) struct Listing {
-    /// Segments by number, ascending.
-    pub(crate) segments: Vec<(u64, Entry)>,
-    /// Segments before the first one of the log: what an interrupted retention left.
-    pub(crate) leftover: Vec<String>,
-    /// Files that don't belong there.
-    pub(crate) foreign: Vec<String>,
-}
-
-/// Reads the log folder, in which the log begins with segment `first`. A gap counts only if a second look shows it too: files
-/// come and go while a folder is read.
-pub(crate) fn list(medium: &Medium, first: u64) -> Result<Listing, Error> {
-    let once = || -> Result<Listing, Error> {
-        let entries = match medium.files.list(LOG_DIR) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Error::io("listing", Path::new(LOG_DIR), error)),
-        };
-        let mut listing = Listing::default();
-        for entry in entries {
-            match segment_number(&entry.name) {
-                Some(number) if entry.is_file && number < first => {
-                    listing.leftover.push(segment_path(number))
-                }
-                Some(number) if entry.is_file => listing.segments.push((number, entry)),
-                None if OTHER_NAMES.contains(&entry.name.as_str()) && entry.is_file => {}
-                _ => listing.foreign.push(format!("{LOG_DIR}/{}", entry.name)),
-            }
-        }
-        listing.segments.sort_by_key(|(number, _)| *number);
-        Ok(listing)
-    };
-    let listing = once()?;
-    if listing.has_gap(first) { once() } else { Ok(listing) }
-}
-
-/// What the folder may hold beside segments.
-const OTHER_NAMES: [&str; 3] = [NEXT_NAME, BASE_NAME, BASE_DRAFT_NAME];
-
-impl Listing {
-    fn has_gap(&self, first: u64) -> bool {
-        (first..).zip(&self.segments).any(|(expected, (number, _))| expected != *number)
-    }
-
-    pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
-        let found = self.segments.binary_search_by_key(&number, |(number, _)| *number);
-        found.ok().map(|index| &self.segments[index].1)
-    }
-
-    /// The segments from `number` on.
-    pub(crate) fn from(&self, number: u64) -> impl Iterator<Item = &(u64, Entry)> {
-        self.segments.iter().filter(move |(found, _)| *found >= number)
-    }
-
-    /// Refuses files that don't belong in the folder.
-    fn check(&self) -> Result<(), Error> {
-        let Some(file) = self.foreign.first() else { return Ok(()) };
-        let expected = "only segments, named by 20 digits and .seg";
-        Err(Error::corrupt(Corruption::new("log folder", file, None, 0, expected, file)))
-    }
 }
 
 /// Reads the log from the last checkpoint on that holds, and tells `follow` every commit.

@@ -229,8 +229,10 @@ impl Verify<'_> {
         let mut tried = None;
         loop {
             let sound = self.report.problems.is_empty();
+            // What holds by its checksums and is refused all the same isn't what a crash leaves.
+            let mut refused = false;
             let mut tell = |commit: CommitRef<'_>, at: u64| match sound {
-                true => each(commit, geometry.place(number, at)),
+                true => each(commit, geometry.place(number, at)).inspect_err(|_| refused = true),
                 false => Ok(()),
             };
             let before = self.chain;
@@ -250,7 +252,7 @@ impl Verify<'_> {
                     None => return Ok(at),
                 },
             };
-            if !self.is_acknowledged(number, at)? {
+            if !refused && !self.is_acknowledged(number, at)? {
                 return Ok(at);
             }
             // Beside a living writer what was missing a moment ago may be there now.

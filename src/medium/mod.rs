@@ -201,6 +201,8 @@ pub struct Bugs {
     pub ignore_epoch: bool,
     /// A failed sync is retried instead of poisoning.
     pub retry_sync: bool,
+    /// Segments are removed before the base says so.
+    pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.
     pub ignore_witnesses: bool,
 }

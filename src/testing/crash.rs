@@ -86,6 +86,8 @@ pub struct Summary {
     pub tails: u64,
     /// Commits that were recovered, over all openings.
     pub commits: u64,
+    /// Segments that retention has dropped.
+    pub dropped: u64,
     /// Each kind of hook that was met, and how often.
     pub visited: BTreeMap<(Call, When), u64>,
 }
@@ -146,6 +148,7 @@ pub(super) struct Run {
     refused: AtomicU64,
     tails: AtomicU64,
     commits: AtomicU64,
+    dropped: AtomicU64,
     visited: Mutex<BTreeMap<(Call, When), u64>>,
 }
 
@@ -187,6 +190,7 @@ impl Run {
             refused: AtomicU64::new(0),
             tails: AtomicU64::new(0),
             commits: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             visited: Mutex::default(),
         }
     }
@@ -206,6 +210,7 @@ impl Run {
         sum.refused += self.refused.load(Ordering::Relaxed);
         sum.tails += self.tails.load(Ordering::Relaxed);
         sum.commits += self.commits.load(Ordering::Relaxed);
+        sum.dropped += self.dropped.load(Ordering::Relaxed);
         for (hook, count) in &*self.visited.lock() {
             *sum.visited.entry(*hook).or_default() += count;
         }
@@ -234,6 +239,10 @@ impl Run {
     pub(super) fn recovered(&self, commits: usize, tail: bool) {
         self.commits.fetch_add(commits as u64, Ordering::Relaxed);
         self.tails.fetch_add(u64::from(tail), Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self, segments: usize) {
+        self.dropped.fetch_add(segments as u64, Ordering::Relaxed);
     }
 
     pub(super) fn was_refused(&self) {

@@ -55,8 +55,12 @@ pub(super) struct Commit {
 /// What a store holds of a history.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// So many commits.
+    /// So many commits, those that retention removed among them.
     pub(super) count: usize,
+    /// So many were removed.
+    gone: usize,
+    /// Position of the first event that is there, or would be.
+    first: u64,
     /// The last of them, if it is one that had failed.
     doubtful: Option<Arc<Commit>>,
 }
@@ -78,6 +82,17 @@ pub(super) struct History {
     repaired: bool,
     heads: BTreeMap<&'static str, u64>,
     made: u64,
+    /// How many commits retention has removed.
+    gone: usize,
+    /// How many it will have, if one is under way.
+    going: usize,
+}
+
+impl Found {
+    /// Events and commits that are there, if the last event stands at `last`.
+    pub(super) fn there(&self, last: u64) -> (u64, u64) {
+        (last + 1 - self.first, (self.count - self.gone) as u64)
+    }
 }
 
 impl History {
@@ -122,10 +137,6 @@ impl History {
 
     pub(super) fn len(&self) -> usize {
         self.commits.len()
-    }
-
-    pub(super) fn get(&self, index: usize) -> Option<Arc<Commit>> {
-        self.commits.get(index).cloned()
     }
 
     /// How many events a stream has.
@@ -175,7 +186,8 @@ impl History {
     }
 
     /// The first `count` commits are left, and have been made durable; the last of them may be one that had failed.
-    pub(super) fn survive(&mut self, Found { count, doubtful }: Found) {
+    pub(super) fn survive(&mut self, Found { count, gone, doubtful, .. }: Found) {
+        (self.gone, self.going) = (gone, gone);
         self.commits.truncate(count - usize::from(doubtful.is_some()));
         self.commits.extend(doubtful);
         self.heads.clear();
@@ -185,6 +197,24 @@ impl History {
         (self.published, self.promised, self.seen) = (count, count, count);
         self.rotten = false;
         self.doubtful.clear();
+    }
+
+    /// A retention begins, after which the first event stands at `first`.
+    pub(super) fn retain(&mut self, first: u64) {
+        self.going = self.commits.partition_point(|commit| commit.last < first);
+        // What goes was synced.
+        self.promise(self.going);
+    }
+
+    /// It has succeeded.
+    pub(super) fn retained(&mut self) {
+        self.gone = self.going;
+    }
+
+    /// A commit that is there, and its index.
+    pub(super) fn any_there(&self, chance: &mut Chance) -> Option<(Arc<Commit>, usize)> {
+        let index = self.gone + chance.below((self.len() - self.gone) as u64) as usize;
+        self.commits.get(index).cloned().map(|commit| (commit, index))
     }
 
     /// Something was damaged behind the back of the store. Until it is opened, the mark alone tells that from a torn tail.
@@ -226,7 +256,16 @@ impl History {
         let view = store.view();
         let end = view.watermark().0;
         let mut found = view.all();
-        let (mut count, mut position) = (0, 0);
+        let first = view.first_position().0;
+        let gone = self.commits.partition_point(|commit| commit.last < first);
+        let ends = gone.checked_sub(1).map_or(0, |last| self.commits[last].last);
+        if (gone != self.gone && gone != self.going) || ends + 1 != first {
+            return Err(format!(
+                "the log begins at {first}, behind {gone} commits, and {} were removed",
+                self.gone
+            ));
+        }
+        let (mut count, mut position) = (gone, ends);
         let mut doubtful = None;
         while position < end {
             if doubtful.is_some() {
@@ -250,7 +289,7 @@ impl History {
             count += 1;
         }
         match found.next() {
-            None => Ok(Found { count, doubtful }),
+            None => Ok(Found { count, gone, first, doubtful }),
             Some(_) => Err(format!("the log goes on after its watermark {end}")),
         }
     }
@@ -270,6 +309,7 @@ impl History {
     pub(super) fn compare_keys(&self, store: &Store, count: usize) -> Result<(), String> {
         let view = store.view();
         let events = || self.commits[..count].iter().flat_map(|commit| &commit.events).zip(1_u64..);
+        let first = view.first_position().0;
         let same = |what: &str, wanted: Vec<u64>, found: Result<Vec<u64>, crate::Error>| match found {
             Err(error) => Err(format!("reading {what}: {error}")),
             Ok(found) if found == wanted => Ok(()),
@@ -285,21 +325,22 @@ impl History {
             if head != expected {
                 return Err(format!("the head of {stream} is {head:?}, and should be {expected:?}"));
             }
+            let wanted: Vec<u64> = wanted.into_iter().filter(|n| *n >= first).collect();
             same(stream, wanted.clone(), view.stream(stream).map(position).collect())?;
             let backward = wanted.into_iter().rev().collect();
             same(stream, backward, view.stream(stream).rev().map(position).collect())?;
         }
         for category in ["account", "order", "solo", "reading"] {
             let of = |event: &Event| event.stream.split('-').next() == Some(category);
-            let wanted = events().filter(|(event, _)| of(event)).map(|(_, n)| n).collect();
+            let wanted = events().filter(|(event, n)| of(event) && *n >= first).map(|(_, n)| n).collect();
             same(category, wanted, view.category(category).map(position).collect())?;
         }
         for event_type in TYPES {
-            let wanted =
-                events().filter(|(event, _)| event.event_type == event_type).map(|(_, n)| n).collect();
+            let of = |event: &Event, n: u64| event.event_type == event_type && n >= first;
+            let wanted = events().filter(|(event, n)| of(event, *n)).map(|(_, n)| n).collect();
             same(event_type, wanted, view.event_type(event_type).map(position).collect())?;
         }
-        let backward: Vec<u64> = (1..=view.watermark().0).rev().collect();
+        let backward: Vec<u64> = (first..=view.watermark().0).rev().collect();
         same("the log backward", backward, view.all().rev().map(position).collect())
     }
 }

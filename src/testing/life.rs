@@ -151,15 +151,16 @@ impl Life {
                 format!("{count} commits are left of {least} that were promised and {all} in all; {report}");
             return Err(what.into());
         }
-        let (events, commits) = (store.view().watermark().0, count as u64);
+        let last = store.view().watermark().0;
+        let (events, commits) = found.there(last);
         if (report.events, report.commits) != (events, commits) {
             return Err(
                 format!("the report says {report}, there are {events} events in {commits} commits").into()
             );
         }
         let synced = store.view_synced().watermark().0;
-        if synced != events {
-            return Err(format!("{events} events were recovered and {synced} of them count as synced").into());
+        if synced != last {
+            return Err(format!("position {last} was recovered and {synced} counts as synced").into());
         }
         history.survive(found);
         if self.chance.happens(150) {
@@ -197,7 +198,7 @@ impl Life {
         match (&opened, &verified) {
             (Ok(store), Ok(report)) => {
                 let found = history.compare(store).map_err(|what| format!("read-only: {what}"))?;
-                let events = store.view().watermark().0;
+                let (events, _) = found.there(store.view().watermark().0);
                 if found.count < least {
                     return Err(
                         format!("read-only: {} commits of {least} that were promised", found.count).into()

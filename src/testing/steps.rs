@@ -3,7 +3,7 @@
 use super::life::Life;
 use super::shared::{Step, Trouble, exactly, send};
 use crate::expected::{Durability, Expected};
-use crate::store::Store;
+use crate::store::{Retention, Store};
 use crate::{Position, Revision};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -55,7 +55,8 @@ impl Life {
                 self.machine.pass(Duration::from_millis(millis));
                 Ok(())
             }
-            91..94 => self.repeat(),
+            91..93 => self.repeat(),
+            93..94 => self.retain(),
             94..96 => self.conflict(),
             96..97 => {
                 self.machine.jump_clock(self.chance.any() as i64 >> 20);
@@ -100,9 +101,8 @@ impl Life {
     fn repeat(&mut self) -> Step {
         let (commit, count) = {
             let history = self.shared.history.lock();
-            let index = self.chance.below(history.len() as u64) as usize;
-            match history.get(index) {
-                Some(commit) => (commit, index + 1),
+            match history.any_there(&mut self.chance) {
+                Some((commit, index)) => (commit, index + 1),
                 None => return Ok(()),
             }
         };
@@ -114,6 +114,19 @@ impl Life {
             );
         }
         self.shared.history.lock().promise(count);
+        Ok(())
+    }
+
+    /// Old segments are dropped; every stream keeps its head.
+    fn retain(&mut self) -> Step {
+        let store = self.store();
+        let before = self.chance.below(store.view().watermark().0 + 2);
+        let limits = Retention::default().before(Position(before));
+        let plan = store.plan_retention(limits).or_else(failing("planning a retention"))?;
+        self.shared.history.lock().retain(plan.first_position.0);
+        plan.apply().or_else(failing("a retention"))?;
+        self.shared.history.lock().retained();
+        self.run.dropped(plan.drops.len());
         Ok(())
     }
 

@@ -42,6 +42,7 @@ pub(crate) enum Command {
     /// Check every checksum, position and revision of a store; changes nothing
     Verify,
     Repair(Repair),
+    Retain(Retain),
     /// Check the index against the log, or make it again from the log
     #[command(subcommand)]
     Index(Index),
@@ -163,6 +164,27 @@ pub(crate) struct Inspect {
 #[derive(Debug, Args)]
 pub(crate) struct Repair {
     /// Do it; what is removed is kept in the store's directory
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+/// Show which old segments may be dropped; with --apply, drop them for good
+///
+/// A segment goes as a whole, and only if one of the limits names all of it. The one that is written to stays. Every stream
+/// goes on at its next revision. No other process may have the store open for writing.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("limits").required(true).multiple(true))]
+pub(crate) struct Retain {
+    /// Events before this position may go
+    #[arg(long, value_name = "POSITION", group = "limits")]
+    pub(crate) before: Option<u64>,
+    /// Events older than this may go, such as `30d` or `12h`, as measured from the newest event
+    #[arg(long, value_name = "AGE", group = "limits", value_parser = crate::retain::age)]
+    pub(crate) older_than: Option<std::time::Duration>,
+    /// The oldest segments may go while all take more bytes than this
+    #[arg(long, value_name = "BYTES", group = "limits")]
+    pub(crate) max_bytes: Option<u64>,
+    /// Do it
     #[arg(long)]
     pub(crate) apply: bool,
 }

@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod read;
 mod repair;
+mod retain;
 mod stats;
 mod streams;
 mod verify;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Stats => stats::run(&global),
         Command::Verify => verify::run(&global),
         Command::Repair(args) => repair::run(&global, args),
+        Command::Retain(args) => retain::run(&global, args),
         Command::Index(args) => index::run(&global, args),
         Command::DemoWriter(args) => demo::write(&args.dir),
     };

@@ -53,8 +53,8 @@ fn read(event: EventRef<'_>) -> RecordedEvent {
 }
 
 /// All events of a store, read forward, backward and by stream, category and type. What can't be read by this version is
-/// left out.
-pub(super) fn store(store: &Store) -> Vec<RecordedEvent> {
+/// left out. `whole`: a check of the log has found nothing, so that no revision is missing.
+pub(super) fn store(store: &Store, whole: bool) -> Vec<RecordedEvent> {
     let view = store.view();
     let all: Vec<_> = view.all().flatten().map(read).collect();
     let mut back: Vec<_> = view.all().rev().flatten().map(EventRef::to_recorded).collect();
@@ -72,7 +72,7 @@ pub(super) fn store(store: &Store) -> Vec<RecordedEvent> {
         }
         streams += view.stream(&name).rev().flatten().count();
     }
-    assert_eq!(streams, all.len(), "each event is in a stream");
+    assert!(streams == all.len() || !whole, "each event is in a stream");
     for event in &all {
         let event = event.as_ref();
         let before = |position: u64| Position(position.saturating_sub(1));
