@@ -33,7 +33,9 @@ fn help_lists_commands_and_exit_codes() {
     ] {
         assert!(help.contains(line), "{line:?} is not in {help}");
     }
-    for command in ["import", "append", "read", "streams", "inspect", "demo", "stats", "verify", "repair"] {
+    let commands =
+        ["import", "append", "read", "streams", "inspect", "demo", "stats", "verify", "repair", "retain"];
+    for command in commands {
         assert!(help.contains(&format!("\n  {command}  ")), "{command:?} is not in {help}");
     }
 }
@@ -54,6 +56,9 @@ fn wrong_usage_ends_with_2() {
         &["import", "--stream-field", "s"],
         &["import", "--id-field", "i"],
         &["inspect"],
+        &["retain"],
+        &["retain", "--older-than", "soon"],
+        &["retain", "--older-than", "1 month"],
     ] {
         assert_eq!(place.run(args).code, Some(2), "{args:?}");
     }
@@ -324,4 +329,31 @@ fn inspect_shows_frames_and_needs_no_store() {
     let letter = place.file("letter.txt", "Dear Ada");
     assert!(matches!(place.run(&["inspect", &letter]).code, Some(3 | 5)));
     assert!(matches!(place.run(&["inspect", "/nowhere/at.all"]).code, Some(1 | 4)));
+}
+
+#[test]
+fn retain_says_what_it_would_drop_and_drops_it() {
+    let place = Place::new();
+    // Two segments, and a bit of a third one.
+    let data = "x".repeat(700_000);
+    for n in 0..200 {
+        let line = event(&n.to_string(), &format!("\"{n} {data}\""));
+        place.run_with(&["import"], line).ended(0);
+    }
+    let stats = place.run(&["stats", "--json"]).ended(0).json();
+    assert!(stats["segments"].as_u64().unwrap() >= 3, "{stats}");
+    let before = place.run(&["streams"]).ended(0).out;
+    let plan = place.run(&["retain", "--before", "150"]).ended(0).out;
+    assert!(plan.starts_with("drop segment 0, positions 1 to "), "{plan}");
+    assert!(plan.ends_with("nothing was changed; run it with --apply to do this\n"), "{plan}");
+    assert_eq!(place.run(&["retain", "--older-than", "30d", "--apply"]).ended(0).out, "nothing to drop\n");
+    let done = place.run(&["retain", "--before", "150", "--json", "--apply"]).ended(0).json();
+    let first = done["first_position"].as_u64().unwrap();
+    assert!(done["applied"] == true && (2..=150).contains(&first), "{done}");
+    assert_eq!(place.run(&["streams"]).ended(0).out, before);
+    assert!(place.run(&["verify"]).ended(0).out.starts_with("clean"));
+    let stats = place.run(&["stats", "--json"]).ended(0).json();
+    assert_eq!(stats["first_position"], first);
+    let gone = place.run(&["read", "--from", "2"]);
+    assert!(gone.code == Some(5) && gone.err.contains("removed by retention"), "{gone:?}");
 }

@@ -179,6 +179,7 @@ fn it_is_noticed_that_witnesses_are_ignored() {
     is_caught(Plan { rot: true, ..plan }, LOST);
 }
 
+// D18
 #[test]
 fn it_is_noticed_that_segments_go_before_the_base() {
     is_caught(with(|bugs| bugs.remove_before_base = true), LOST);

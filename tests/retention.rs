@@ -76,6 +76,7 @@ fn check(store: &Store, first: u64, events: u64) {
     assert_eq!(store.check_index().expect("a check"), Vec::<String>::new());
 }
 
+// D18
 #[test]
 fn every_head_stays_through_retention_rebuild_and_reopening() {
     let dir = Dir::new();
@@ -196,6 +197,7 @@ fn a_hold_keeps_what_is_behind_it() {
     }
 }
 
+// D20, F59
 #[test]
 fn size_and_age_name_segments() {
     let machine = Machine::new(7);
@@ -252,6 +254,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 }
 
 /// Damage to the base is refused by opening and verify, and changes nothing.
+// D18
 #[test]
 fn a_damaged_base_is_refused() {
     let (dir, first, _) = retained();
@@ -291,6 +294,7 @@ fn a_damaged_base_is_refused() {
     assert_eq!(store.view().first_position(), Position(first));
 }
 
+// D18
 /// F29, F50: what an interrupted retention leaves is removed and never read; a first segment that is gone is missed.
 #[test]
 fn leftovers_are_removed_and_what_is_missing_is_told() {
