@@ -83,8 +83,8 @@ pub use query::{Query, QueryItem};
 pub use store::{
     AnyStore, Batch, BatchIter, Capabilities, Commit, Cursor, DropReason, Embedded, EventStore, Events, Head,
     Held, Hold, IndexStats, NextBatch, Options, Progress, QueryEvents, Read, ReadRequest, Receipt,
-    RepairPlan, Retention, RetentionPlan, SegmentDrop, Snapshot, Stats, Store, StreamEvents, Streams,
-    Transaction, View, Write, inspect_segment, repair, verify,
+    RepairPlan, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Stats, Store, StreamEvents,
+    Streams, Transaction, View, Write, inspect_segment, repair, verify,
 };
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.

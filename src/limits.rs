@@ -47,3 +47,6 @@ pub const fn event_bytes_max(segment_bytes: u64) -> u64 {
 pub const fn commit_bytes_max(segment_bytes: u64) -> u64 {
     segment_bytes / 4
 }
+
+/// Snapshots of a stream that are looked at, from the newest on, before it counts as having none that holds: 8.
+pub const SNAPSHOTS_TRIED_MAX: usize = 8;

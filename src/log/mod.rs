@@ -49,7 +49,7 @@ pub(crate) use geometry::segment_path;
 pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
 pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Companion, Log, WriteSide};
-pub(crate) use open::{OpenLog, open, read_store_file};
+pub(crate) use open::{OpenLog, STORE_FILE, open, read_store_file};
 pub use repair::RepairStep;
 pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};

@@ -13,6 +13,7 @@ mod posix;
 mod region;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
+mod within;
 
 pub(crate) use clock::SystemTimeSource;
 pub(crate) use files::RealFiles;
@@ -201,6 +202,8 @@ pub struct Bugs {
     pub ignore_epoch: bool,
     /// A failed sync is retried instead of poisoning.
     pub retry_sync: bool,
+    /// A snapshot is saved before the event that it is as of is synced.
+    pub snapshot_unsynced: bool,
     /// Segments are removed before the base says so.
     pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.

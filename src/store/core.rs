@@ -1,6 +1,7 @@
 //! What a store and everything that reads from it share: the log and the index over it.
 
 use super::holds::Holds;
+use super::snapshots::Snapshots;
 use super::upkeep::Upkeep;
 use crate::Position;
 use crate::error::Error;
@@ -18,12 +19,27 @@ pub(crate) struct Core {
     /// What a store that is only read knows to be synced, as of its opening.
     pub(crate) read_only_synced: u64,
     pub(super) holds: Holds,
+    pub(super) snapshots: Snapshots,
     /// Held by who moves the beginning of the log on.
     pub(super) retaining: Mutex<()>,
 }
 
 impl Core {
+    /// Opens a store's log, and that of its snapshots.
     pub(crate) fn open(medium: &Medium, how: &OpenLog) -> Result<(Arc<Self>, RecoveryReport), Error> {
+        Self::open_with(medium, how, |medium| Snapshots::open(medium, how))
+    }
+
+    /// Opens a log that has no snapshots.
+    pub(super) fn open_log(medium: &Medium, how: &OpenLog) -> Result<(Arc<Self>, RecoveryReport), Error> {
+        Self::open_with(medium, how, |_| Ok(Snapshots::default()))
+    }
+
+    fn open_with(
+        medium: &Medium,
+        how: &OpenLog,
+        snapshots: impl FnOnce(&Medium) -> Result<Snapshots, Error>,
+    ) -> Result<(Arc<Self>, RecoveryReport), Error> {
         let mut opening = Opening::new(name_seed(medium));
         let opened = log::open(medium, how, &mut opening)?;
         let index = opening.finish(&opened.log);
@@ -32,6 +48,7 @@ impl Core {
             index,
             read_only_synced: opened.report.synced,
             holds: Holds::default(),
+            snapshots: snapshots(medium)?,
             retaining: Mutex::new(()),
         });
         if let Ok(side) = core.log.write_side() {

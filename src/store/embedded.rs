@@ -1,9 +1,9 @@
 //! The embedded back end, and what a store can do only on it.
 
 use super::batch::Batch;
-use super::closing::Closing;
+use super::blocking::Blocking;
 use super::commit;
-use super::contract::{Capabilities, EventStore};
+use super::contract::{Capabilities, EventStore, Snapshot};
 use super::core::Core;
 use super::handle::Store;
 use super::holds::Hold;
@@ -12,6 +12,7 @@ use super::reading;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::retention::{self, Retention, RetentionPlan};
+use super::snapshots;
 use super::stats::Stats;
 use super::view::View;
 use crate::Position;
@@ -29,7 +30,7 @@ pub struct Embedded {
     report: RecoveryReport,
     durability: Durability,
     dir: Option<PathBuf>,
-    closing: OnceLock<Arc<Closing>>,
+    closing: OnceLock<Arc<Blocking>>,
 }
 
 impl Embedded {
@@ -55,6 +56,14 @@ impl EventStore for Embedded {
         Pending::ready(View::committed(&self.core).head(stream))
     }
 
+    fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
+        Pending::ready(snapshots::load(&self.core, stream))
+    }
+
+    fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Pending<()> {
+        snapshots::save(&self.core, stream, snapshot)
+    }
+
     fn beyond(&self, position: Position) -> Pending<Position> {
         reading::beyond(&self.core, position)
     }
@@ -65,7 +74,11 @@ impl EventStore for Embedded {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default().with_contiguous_positions().with_multi_stream().with_query_conditions()
+        Capabilities::default()
+            .with_contiguous_positions()
+            .with_multi_stream()
+            .with_query_conditions()
+            .with_snapshots()
     }
 }
 
@@ -181,7 +194,10 @@ impl Store {
     pub fn close(&self) -> Pending<()> {
         let Ok(side) = self.backend().core.log.write_side() else { return Pending::ready(Ok(())) };
         side.begin_close();
-        let closing = self.backend().closing.get_or_init(|| Closing::begin(side.clone()));
+        let closing = self.backend().closing.get_or_init(|| {
+            let side = side.clone();
+            Blocking::new(&side.medium.jobs.clone(), move || side.close())
+        });
         Pending::working(closing.clone(), 0, ())
     }
 }

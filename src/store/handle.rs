@@ -1,6 +1,6 @@
 //! The handle that users hold: what every back end can do, written once.
 
-use super::contract::{Capabilities, EventStore};
+use super::contract::{Capabilities, EventStore, Snapshot};
 use super::embedded::Embedded;
 use super::read::Read;
 use super::receipt::{Head, Receipt};
@@ -90,6 +90,37 @@ impl<B: EventStore> Store<B> {
     /// Those of the back end.
     pub fn head(&self, stream: impl AsRef<str>) -> Pending<Option<Head>> {
         self.0.head(stream.as_ref())
+    }
+
+    /// The newest snapshot of a stream that holds: who loads the stream goes on at the revision behind it. `None` if there is
+    /// none, or the store keeps none.
+    ///
+    /// ```
+    /// use orchestrix::{Snapshot, prelude::*};
+    /// let store = Store::in_memory();
+    /// let last = store.append("cart-1", NoStream, [NewEvent::raw("added", b"a"), NewEvent::raw("added", b"b")]).wait()?;
+    /// store.save_snapshot("cart-1", Snapshot::new(last.revision(), 1, b"a, b".to_vec())).wait()?;
+    /// let snapshot = store.snapshot("cart-1").wait()?.expect("it was saved");
+    /// assert_eq!((snapshot.revision, snapshot.data.as_slice()), (Revision(1), &b"a, b"[..]));
+    /// # Ok::<(), orchestrix::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Corrupt`: the log is damaged where the event stands that a snapshot is as of. `Io`. A snapshot that is damaged itself is
+    /// no error: the one before it counts.
+    pub fn snapshot(&self, stream: impl AsRef<str>) -> Pending<Option<Snapshot>> {
+        self.backend().snapshot(stream.as_ref())
+    }
+
+    /// Keeps a snapshot of a stream as of a revision that it has; it survives power loss once this is `Ok`. One that is older
+    /// than what is kept changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid`: the stream has no such revision. `Limit`: it takes more than an eighth of a segment of the log that snapshots
+    /// are kept in (128 KiB, or the store's segments if these are larger). `Corrupt`: that log is damaged where it is opened.
+    /// `Poisoned`, `Closed`, `DiskFull`, `Io`.
+    pub fn save_snapshot(&self, stream: impl AsRef<str>, snapshot: Snapshot) -> Pending<()> {
+        self.backend().save_snapshot(stream.as_ref(), snapshot)
     }
 
     /// What the store does of what not every one does.

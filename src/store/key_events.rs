@@ -150,7 +150,7 @@ impl<'v> KeyEvents<'v> {
 
     /// Leaves out what has a lower revision, if these are the events of a stream; fails if retention has removed the event of
     /// that revision.
-    pub(super) fn from_revision(&mut self, revision: Revision) {
+    pub(super) fn start_at(&mut self, revision: Revision) {
         if self.key.kind != KeyKind::Stream || self.failed.is_some() {
             return;
         }
@@ -352,7 +352,7 @@ impl<'v> StreamEvents<'v> {
     /// Leaves out what stands before this revision (inclusive). If retention has removed the event of this revision, the only
     /// item is the error `Truncated`; without `from`, a stream begins with its first event that is there.
     pub fn from(mut self, revision: Revision) -> Self {
-        self.0.from_revision(revision);
+        self.0.start_at(revision);
         self
     }
 

@@ -3,8 +3,8 @@
 
 mod any;
 mod batch;
+mod blocking;
 mod check;
-mod closing;
 mod commit;
 mod common;
 mod condition;
@@ -27,6 +27,7 @@ mod repeat;
 mod request;
 mod retention;
 mod scan;
+mod snapshots;
 mod stats;
 mod streams;
 mod times;
@@ -52,6 +53,7 @@ pub use read::Read;
 pub use receipt::{Head, Receipt};
 pub use request::{Commit, Progress, ReadRequest, Write};
 pub use retention::{DropReason, Retention, RetentionPlan, SegmentDrop};
+pub use snapshots::SnapshotStats;
 pub use stats::{IndexStats, Stats};
 pub use streams::Streams;
 pub use transaction::Transaction;

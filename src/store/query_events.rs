@@ -145,7 +145,7 @@ impl<'v> QueryEvents<'v> {
     /// retention has removed, there is the error `Truncated`.
     pub fn from(mut self, revision: Revision) -> Self {
         if let Way::Keyed(keys) = &mut self.way {
-            keys.each(|events| events.from_revision(revision));
+            keys.each(|events| events.start_at(revision));
         }
         Self { from: self.from.max(Some(revision)), ..self }
     }

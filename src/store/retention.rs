@@ -3,6 +3,7 @@
 
 use super::core::Core;
 use super::holds::Held;
+use super::snapshots;
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
@@ -180,7 +181,7 @@ pub(super) fn plan(core: &Arc<Core>, limits: &Retention) -> Result<RetentionPlan
     core.log.write_side()?;
     let segments = complete(core)?;
     let bounds = Bounds::of(core, limits, &segments)?;
-    let lowest = lowest_hold(core);
+    let lowest = lowest_hold(core)?;
     let (mut drops, mut held) = (Vec::new(), None);
     let mut first_position = core.index.layers().base().first_position();
     for segment in &segments {
@@ -201,9 +202,16 @@ pub(super) fn plan(core: &Arc<Core>, limits: &Retention) -> Result<RetentionPlan
     Ok(RetentionPlan { drops, held, first_position: Position(first_position), core: core.clone() })
 }
 
-/// Who needs the oldest events.
-fn lowest_hold(core: &Core) -> Option<Held> {
-    core.holds.lowest()
+/// Who needs the oldest events. A snapshot needs those of its stream that come after it.
+fn lowest_hold(core: &Arc<Core>) -> Result<Option<Held>, Error> {
+    let mut lowest = core.holds.lowest();
+    snapshots::each(core, |stream, _, _, next| {
+        let Some(next) = next else { return };
+        if lowest.as_ref().is_none_or(|held| held.after.0 >= next.0) {
+            lowest = Some(Held::new(format!("the snapshot of stream {stream:?}"), Position(next.0 - 1)));
+        }
+    })?;
+    Ok(lowest)
 }
 
 impl RetentionPlan {
@@ -221,13 +229,18 @@ impl RetentionPlan {
     pub fn apply(&self) -> Result<(), Error> {
         let Some(last) = self.drops.last() else { return Ok(()) };
         let _one = self.core.retaining.lock();
-        if let Some(held) = lowest_hold(&self.core).filter(|held| held.after < last.last) {
+        if let Some(held) = lowest_hold(&self.core)?.filter(|held| held.after < last.last) {
             return Err(Error::invalid(format!(
                 "the plan would drop positions up to {}, but {held}",
                 last.last
             )));
         }
-        let anchors: Vec<(String, Anchor)> = Vec::new();
+        let mut anchors: Vec<(String, Anchor)> = Vec::new();
+        snapshots::each(&self.core, |stream, position, anchor, _| {
+            if position <= last.last {
+                anchors.push((stream.to_owned(), anchor));
+            }
+        })?;
         self.core.index.drop_before(&self.core.log, last.segment + 1, &anchors)
     }
 }

@@ -1,6 +1,7 @@
 //! Sizes and watermarks of a store.
 
 use super::core::Core;
+use super::snapshots::SnapshotStats;
 use crate::Position;
 use crate::error::Error;
 use crate::medium::WriteMode;
@@ -32,6 +33,8 @@ pub struct Stats {
     pub write_mode: WriteMode,
     /// The index.
     pub index: IndexStats,
+    /// Snapshots.
+    pub snapshots: SnapshotStats,
 }
 
 /// What the index takes, and what has been done to it since the store was opened.
@@ -88,6 +91,7 @@ impl Stats {
             writer_lives: core.log.writer_lives()?,
             write_mode: files.write_mode(),
             index: IndexStats::of(core),
+            snapshots: core.snapshots.stats(),
         })
     }
 }

@@ -45,6 +45,7 @@ impl Companion for Upkeep {
     fn closing(&self) {
         if let Some(core) = self.job.core.upgrade() {
             core.index.stop(&core.log);
+            core.snapshots.close();
         }
     }
 }

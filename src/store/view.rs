@@ -9,7 +9,7 @@ use super::streams::Streams;
 use crate::error::Error;
 use crate::event::EventRef;
 use crate::index::{Damaged, Key, KeyKind, Layers};
-use crate::log::{Place, Table};
+use crate::log::{Base, Place, Table};
 use crate::{Position, Revision};
 use std::fmt;
 use std::sync::Arc;
@@ -106,6 +106,10 @@ impl View {
     /// All events that are there, in order.
     pub fn all(&self) -> Events<'_> {
         Events::scan(&self.0)
+    }
+
+    pub(super) fn base(&self) -> &Base {
+        self.0.layers.base()
     }
 
     pub(super) fn pinned(&self) -> &Pinned {

@@ -2,7 +2,7 @@
 
 use orchestrix::{
     Batch, Capabilities, Commit, Durability, Embedded, Error, EventStore, Head, Pending, Position, Query,
-    ReadRequest, Receipt, RecordedEvent, Revision, Store, Write,
+    ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Store, Write,
 };
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -36,6 +36,7 @@ pub(crate) enum Rule {
     BeyondAtOnce,
     Gaps,
     DropProgress,
+    KeepFirstSnapshot,
 }
 
 impl Rule {
@@ -66,6 +67,7 @@ impl Rule {
         (Self::BeyondAtOnce, "who_waits_is_woken"),
         (Self::Gaps, "positions_are_contiguous"),
         (Self::DropProgress, "what_is_not_claimed_is_refused"),
+        (Self::KeepFirstSnapshot, "the_snapshot_is_the_one_saved_last"),
     ];
 }
 
@@ -281,6 +283,19 @@ impl EventStore for Wrong {
 
     fn default_durability(&self) -> Durability {
         self.real().default_durability()
+    }
+
+    fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
+        self.real().snapshot(stream)
+    }
+
+    fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Pending<()> {
+        if self.rule == Rule::KeepFirstSnapshot
+            && self.real().snapshot(stream).wait().is_ok_and(|there| there.is_some())
+        {
+            return Pending::ready(Ok(()));
+        }
+        self.real().save_snapshot(stream, snapshot)
     }
 
     fn capabilities(&self) -> Capabilities {
