@@ -192,7 +192,8 @@ pub(crate) fn feed_read(
         let known = keys.find(key, hash);
         let next = match known {
             Some(id) => keys.count(id),
-            None => layers.revisions_in_memory(key, hash).unwrap_or(found),
+            // An event before it for each revision, at most.
+            None => layers.revisions_in_memory(key, hash).unwrap_or(found.min(commit.first_position().0 - 1)),
         };
         if next != found {
             let name = String::from_utf8_lossy(name);

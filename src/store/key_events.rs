@@ -2,13 +2,13 @@
 
 use super::core::check_base;
 use super::events::Placed;
+use super::receipt::Head;
 use super::view::Pinned;
 use crate::Revision;
 use crate::error::{Corruption, Error};
 use crate::event::EventRef;
 use crate::index::{Damaged, Key, KeyKind, Layers, Numbered};
 use crate::log::Place;
-use std::fmt;
 
 /// Postings that are copied out of the index at a time.
 const PIECE: usize = 32;
@@ -243,9 +243,16 @@ impl<'v> KeyEvents<'v> {
         Ok(piece)
     }
 
-    /// The event at a place of the index, which must be what the index says.
+    /// The event at a place of the index, if it may be handed out.
     #[inline]
     pub(super) fn lend(&mut self, n: u64, place: Option<Place>) -> Placed<'v> {
+        let (place, event) = self.find(n, place)?;
+        Ok((place, self.pinned.admit(event)?))
+    }
+
+    /// The event at a place of the index, which must be what the index says.
+    #[inline]
+    fn find(&mut self, n: u64, place: Option<Place>) -> Placed<'v> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
@@ -259,7 +266,7 @@ impl<'v> KeyEvents<'v> {
                 }
             }
         };
-        let event = self.pinned.lend(place)?;
+        let event = self.pinned.core.event_at(&self.pinned.table, place)?;
         if self.key.is_of(event, n) { Ok((place, event)) } else { Err(self.wrong(n, Some(event))) }
     }
 
@@ -305,6 +312,15 @@ impl<'v> KeyEvents<'v> {
         Some(self.lend(n, place))
     }
 
+    /// Where the last event of a stream is, whether or not this version can read it.
+    pub(super) fn head(&mut self) -> Result<Option<Head>, Error> {
+        if self.low >= self.high {
+            return Ok(None);
+        }
+        let (_, event) = self.find(self.high - 1, None)?;
+        Ok(Some(Head::new(event.revision(), event.position())))
+    }
+
     #[inline]
     pub(super) fn next(&mut self) -> Option<Result<EventRef<'v>, Error>> {
         self.next_placed().map(|placed| placed.map(|(_, event)| event))
@@ -337,58 +353,4 @@ fn copy(parts: &[Numbered], start: u64, out: &mut [Place]) -> Result<usize, Dama
         number += 1;
     }
     Ok(copied)
-}
-
-/// The events of a stream: an iterator from both ends. See [`View::stream`](crate::View::stream).
-#[derive(Clone)]
-#[must_use = "an iterator does nothing until it is used"]
-pub struct StreamEvents<'v>(KeyEvents<'v>);
-
-impl<'v> StreamEvents<'v> {
-    pub(super) fn new(events: KeyEvents<'v>) -> Self {
-        Self(events)
-    }
-
-    /// Leaves out what stands before this revision (inclusive). If retention has removed the event of this revision, the only
-    /// item is the error `Truncated`; without `from`, a stream begins with its first event that is there.
-    pub fn from(mut self, revision: Revision) -> Self {
-        self.0.start_at(revision);
-        self
-    }
-
-    /// Leaves out what stands after this revision (inclusive): where a backward read begins.
-    pub fn up_to(mut self, revision: Revision) -> Self {
-        self.0.to(revision.0.saturating_add(1));
-        self
-    }
-}
-
-impl<'v> Iterator for StreamEvents<'v> {
-    type Item = Result<EventRef<'v>, Error>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let len = usize::try_from(self.0.len()).unwrap_or(usize::MAX);
-        (len, Some(len))
-    }
-}
-
-impl DoubleEndedIterator for StreamEvents<'_> {
-    #[inline]
-    fn next_back(&mut self) -> Option<Self::Item> {
-        self.0.next_back()
-    }
-}
-
-impl ExactSizeIterator for StreamEvents<'_> {}
-impl std::iter::FusedIterator for StreamEvents<'_> {}
-
-impl fmt::Debug for StreamEvents<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamEvents").field("len", &self.0.len()).finish_non_exhaustive()
-    }
 }

@@ -2,9 +2,10 @@
 
 use super::core::Core;
 use super::events::Events;
-use super::key_events::{KeyEvents, StreamEvents};
+use super::key_events::KeyEvents;
 use super::receipt::Head;
 use super::scan::Frames;
+use super::stream_events::StreamEvents;
 use super::streams::Streams;
 use crate::error::Error;
 use crate::event::EventRef;
@@ -214,9 +215,8 @@ impl Pinned {
             }
         }
         // The newest event that this view sees is an older one, or stands in a run, or was removed.
-        let last = KeyEvents::new(self, key).next_back().transpose()?;
-        if let Some(event) = last {
-            return Ok(Some(Head::new(event.revision(), event.position())));
+        if let Some(head) = KeyEvents::new(self, key).head()? {
+            return Ok(Some(head));
         }
         let lost = self.layers.base().find(key.name);
         Ok(lost.map(|lost| Head::new(Revision(lost.next - 1), Position(lost.last_position))))
