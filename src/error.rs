@@ -95,6 +95,7 @@ enum Repr {
     Closed,
     Poisoned { cause: Error },
     NotAStore { dir: PathBuf, why: String },
+    IncompleteBackup { dir: PathBuf },
     Invalid { what: String },
     Undecoded(Undecoded),
     Other { what: String, source: Option<BoxError> },
@@ -114,7 +115,9 @@ impl Error {
             Repr::Limit { .. } => ErrorKind::Limit,
             Repr::Closed => ErrorKind::Closed,
             Repr::Poisoned { .. } => ErrorKind::Poisoned,
-            Repr::NotAStore { .. } | Repr::Invalid { .. } => ErrorKind::Invalid,
+            Repr::NotAStore { .. } | Repr::IncompleteBackup { .. } | Repr::Invalid { .. } => {
+                ErrorKind::Invalid
+            }
             Repr::Undecoded(undecoded) => undecoded.kind(),
             Repr::Other { .. } => ErrorKind::Other,
         }
@@ -196,6 +199,10 @@ impl Error {
     pub fn is_not_a_store(&self) -> bool {
         matches!(&*self.0, Repr::NotAStore { .. })
     }
+    /// The directory is a backup that was interrupted: the next run of the same backup completes it.
+    pub fn is_incomplete_backup(&self) -> bool {
+        matches!(&*self.0, Repr::IncompleteBackup { .. })
+    }
     /// The same call may succeed later without any change: no room, the store is held by another writer, or too many
     /// files are open or too little memory is there.
     pub fn is_retryable(&self) -> bool {
@@ -270,6 +277,10 @@ impl Error {
         Repr::NotAStore { dir: dir.into(), why: why.into() }.into()
     }
 
+    pub(crate) fn incomplete_backup(dir: impl Into<PathBuf>) -> Self {
+        Repr::IncompleteBackup { dir: dir.into() }.into()
+    }
+
     /// For authors of stores: what stands at or after `asked` was wanted, and retention has removed what stands before
     /// `first`.
     pub fn truncated(asked: Position, first: Position) -> Self {
@@ -339,6 +350,11 @@ impl fmt::Display for Error {
                 )
             }
             Repr::NotAStore { dir, why } => write!(f, "{} is not a store: {why}", dir.display()),
+            Repr::IncompleteBackup { dir } => write!(
+                f,
+                "{} is a backup that was interrupted: run the same backup again to complete it",
+                dir.display()
+            ),
             Repr::Invalid { what } => f.write_str(what),
             Repr::Undecoded(undecoded) => undecoded.fmt(f),
             Repr::Other { what, source } => match source {

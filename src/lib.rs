@@ -81,10 +81,10 @@ pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
-    AnyStore, Batch, BatchIter, Capabilities, Commit, Cursor, DropReason, Embedded, EventStore, Events, Head,
-    Held, Hold, IndexStats, NextBatch, Options, Progress, QueryEvents, Read, ReadRequest, Receipt,
-    RepairPlan, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Stats, Store, StreamEvents,
-    Streams, Transaction, View, Write, inspect_segment, repair, verify,
+    AnyStore, Backup, Batch, BatchIter, Capabilities, Commit, Cursor, DropReason, Embedded, EventStore,
+    Events, Head, Held, Hold, IndexStats, NextBatch, Options, Progress, QueryEvents, Read, ReadRequest,
+    Receipt, RepairPlan, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Stats, Store,
+    StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
 };
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.

@@ -203,6 +203,14 @@ impl Base {
         wrong("base", "entries that lie within it".to_owned(), "others".to_owned())
     }
 
+    /// The bytes of the file, if there is one.
+    pub(super) fn file_bytes(&self) -> Option<Vec<u8>> {
+        let (_, _, region) = self.file.as_ref()?;
+        let mut bytes = region.head_bytes(0, BODY_AT);
+        bytes.extend_from_slice(region.bytes(BODY_AT, region.len()));
+        Some(bytes)
+    }
+
     /// Number of the first segment that is there, or will be.
     pub(crate) fn first_segment(&self) -> u64 {
         self.file.as_ref().map_or(0, |(head, ..)| head.first_segment)

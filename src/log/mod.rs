@@ -3,6 +3,7 @@
 //! `geometry` and `blocks` and `frame` and `check` are the format; `scan` and `recover` read it, `reopen` makes what they
 //! found ready for writing; `writer`, `sync` and `prepare` are the writing side, which `log` holds together.
 
+mod backup_file;
 mod base;
 mod base_draft;
 mod behind;
@@ -10,6 +11,7 @@ pub(crate) mod blocks;
 mod check;
 mod checked;
 mod checkpoint;
+mod copy;
 mod frame;
 mod geometry;
 mod headers;
@@ -33,15 +35,16 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use backup_file::{BACKUP_DRAFT, BackupFile, check_complete};
 pub(crate) use base::{Anchor, Base};
 pub(crate) use base_draft::BaseDraft;
+pub(crate) use blocks::StoreFile;
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use blocks::{
-    BLOCK_BYTES, SEAL_AT, SEAL_BYTES, Seal, StoreFile, segment_header, watermark_header,
-};
+pub(crate) use blocks::{BLOCK_BYTES, SEAL_AT, SEAL_BYTES, Seal, segment_header, watermark_header};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use check::Checker;
 pub(crate) use checkpoint::{Checkpoint, Follow};
+pub(crate) use copy::{LogCopy, copied_store};
 pub(crate) use frame::Fault;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use geometry::Seed;
@@ -49,7 +52,7 @@ pub(crate) use geometry::segment_path;
 pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
 pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Companion, Log, WriteSide};
-pub(crate) use open::{OpenLog, STORE_FILE, open, read_store_file};
+pub(crate) use open::{LOCK_FILE, OpenLog, STORE_FILE, lock, open, read_store_file};
 pub use repair::RepairStep;
 pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};
@@ -59,4 +62,5 @@ pub(crate) use segment::Table;
 pub use verify::VerifyReport;
 pub(crate) use verify::verify;
 pub(crate) use walk::{Walk, Walked};
+pub(crate) use watermark::Mark;
 pub(crate) use writer::{Writer, Written};

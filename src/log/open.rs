@@ -1,5 +1,6 @@
 //! Opens a log, or creates it: the lock, the store file, recovery, and the way back to writing.
 
+use super::backup_file;
 use super::base::Base;
 use super::blocks::{BLOCK_BYTES, StoreFile};
 use super::checkpoint::Follow;
@@ -21,7 +22,7 @@ use std::time::Duration;
 pub(crate) const STORE_FILE: &str = "store";
 /// The same while it is written.
 const STORE_DRAFT: &str = "store.new";
-const LOCK_FILE: &str = "lock";
+pub(crate) const LOCK_FILE: &str = "lock";
 /// How often the lock is tried while it is waited for.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
@@ -51,6 +52,7 @@ pub(crate) fn open(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> R
         Found::Nothing => return Err(not_a_store(medium, "there is no such directory")),
         Found::File | Found::Other => return Err(not_a_store(medium, "it is not a directory")),
     }
+    backup_file::check_complete(medium)?;
     if how.read_only { open_to_read(medium, how, follow) } else { open_to_write(medium, how, follow) }
 }
 
@@ -113,6 +115,7 @@ fn open_to_write(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Res
     if found.read_only {
         return Err(only_later("log"));
     }
+    backup_file::forget(medium)?;
     let watermark = Watermark::open(medium, &store.id)?;
     create_log_dir(medium)?;
     finish(medium, how, &store, lock, watermark, found)
@@ -150,7 +153,7 @@ fn finish(
 }
 
 /// Takes the writer's lock, waiting for it for at most `limit`.
-pub(super) fn lock(medium: &Medium, limit: Duration) -> Result<Box<dyn Lock>, Error> {
+pub(crate) fn lock(medium: &Medium, limit: Duration) -> Result<Box<dyn Lock>, Error> {
     let start = medium.time.monotonic();
     loop {
         match medium.files.try_lock(LOCK_FILE) {

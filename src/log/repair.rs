@@ -1,5 +1,6 @@
 //! Brings a damaged log back to what still holds: a plan first, then the act. Keeps whatever it takes away.
 
+use super::backup_file;
 use super::base::Base;
 use super::blocks::{self, BlockFault, SEAL_AT, SEAL_BYTES, StoreFile};
 use super::check::Checker;
@@ -72,6 +73,7 @@ impl fmt::Display for RepairStep {
 
 /// What would bring the log back to what still holds; nothing has been changed.
 pub(crate) fn plan(medium: &Medium) -> Result<Vec<RepairStep>, Error> {
+    backup_file::check_complete(medium)?;
     let Some(store) = read_store_file(medium)? else {
         return Err(Error::not_a_store(medium.files.root(), "it has no store file"));
     };
@@ -181,6 +183,7 @@ pub(crate) fn apply(medium: &Medium, steps: &[RepairStep]) -> Result<(), Error> 
     let Some(store) = read_store_file(medium)? else {
         return Err(Error::not_a_store(medium.files.root(), "it has no store file"));
     };
+    backup_file::forget(medium)?;
     let failed = |error| Error::io("repairing into", Path::new(REMOVED_DIR), error);
     medium.files.create_dir(REMOVED_DIR).map_err(failed)?;
     medium.files.sync_dir("").map_err(failed)?;

@@ -80,6 +80,15 @@ pub(crate) fn read_mark(medium: &Medium, store: &StoreId) -> Result<Option<Mark>
     }
 }
 
+/// A watermark file that testifies to a mark, of a store that nobody writes to.
+pub(super) fn file(store: &StoreId, mark: &Mark) -> Vec<u8> {
+    let mut bytes = blocks::watermark_header(store).to_vec();
+    bytes.resize(WATERMARK_BYTES as usize, 0);
+    bytes[SLOTS_AT[0] as usize..SLOTS_AT[0] as usize + SLOT_BYTES]
+        .copy_from_slice(&encode_slot(store, 1, mark));
+    bytes
+}
+
 /// Whether another process has the store open for writing. Takes no lock, not even for a moment.
 pub(crate) fn writer_lives(medium: &Medium) -> Result<bool, Error> {
     match medium.files.writer_lives(WATERMARK_FILE) {

@@ -204,6 +204,8 @@ pub struct Bugs {
     pub retry_sync: bool,
     /// A snapshot is saved before the event that it is as of is synced.
     pub snapshot_unsynced: bool,
+    /// A backup says that it is complete before everything is durable.
+    pub complete_before_copy: bool,
     /// Segments are removed before the base says so.
     pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.

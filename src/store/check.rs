@@ -20,6 +20,12 @@ pub fn verify(dir: impl AsRef<Path>) -> Result<VerifyReport, Error> {
 }
 
 pub(crate) fn verify_on(medium: &Medium) -> Result<VerifyReport, Error> {
+    log::check_complete(medium)?;
+    verify_any(medium)
+}
+
+/// Checks a store, or a backup that isn't complete yet.
+pub(super) fn verify_any(medium: &Medium) -> Result<VerifyReport, Error> {
     let runs = RefCell::new(Inspect::begin(medium)?);
     let mut report = log::verify(medium, |base| {
         *runs.borrow_mut() = Inspect::begin(medium)?;

@@ -1,5 +1,6 @@
 //! The embedded back end, and what a store can do only on it.
 
+use super::backup::{self, Backup};
 use super::batch::Batch;
 use super::blocking::Blocking;
 use super::commit;
@@ -19,6 +20,7 @@ use crate::Position;
 use crate::error::Error;
 use crate::expected::Durability;
 use crate::log::RecoveryReport;
+use crate::medium::Medium;
 use crate::pending::Pending;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -174,6 +176,39 @@ impl Store {
     /// `Invalid`: the store is read-only. `Corrupt`: the log is damaged where the limits are looked for. `DiskFull`, `Io`.
     pub fn plan_retention(&self, limits: Retention) -> Result<RetentionPlan, Error> {
         retention::plan(&self.backend().core, &limits)
+    }
+
+    /// Copies everything that is committed now to `dir`, while the store is written to: a new directory, or an earlier backup of
+    /// this store, to which only what is missing is copied. The result is a store that opens as it is. Blocks until it is done.
+    ///
+    /// What is copied is checked, frame by frame; a first backup is also verified as a whole afterwards. Interrupted, the target
+    /// says so ([`Error::is_incomplete_backup`]), and the next backup to it completes it. A target that is opened for writing
+    /// becomes a store of its own, and is refused from then on.
+    ///
+    /// From a store that was opened read-only, what was synced when it was opened is copied.
+    ///
+    /// ```
+    /// use orchestrix::prelude::*;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (dir, copy) = (dir.path().join("store"), dir.path().join("copy"));
+    /// let store = Store::open(&dir)?;
+    /// store.append("room-1", NoStream, [NewEvent::raw("opened", b"")]).wait()?;
+    /// let backup = store.backup(&copy)?;
+    /// assert_eq!(backup.position, Position(1));
+    /// assert_eq!(Store::options().read_only().open(&copy)?.view().all().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid`: `dir` is neither empty nor a backup of this store's history. `Locked`: somebody else backs up to it. `Corrupt`: an
+    /// event that would be copied is damaged. `Truncated`: another process has removed events meanwhile; open the store again.
+    /// `DiskFull`, `Io`.
+    pub fn backup(&self, dir: impl AsRef<Path>) -> Result<Backup, Error> {
+        self.backup_on(&Medium::real(dir.as_ref(), None))
+    }
+
+    pub(crate) fn backup_on(&self, target: &Medium) -> Result<Backup, Error> {
+        backup::backup(&self.backend().core, target)
     }
 
     /// What opening found.

@@ -2,6 +2,7 @@
 //! `cursor`), and the embedded store: conditions, appends, transactions and reads over the log and its index.
 
 mod any;
+mod backup;
 mod batch;
 mod blocking;
 mod check;
@@ -37,6 +38,7 @@ mod upkeep;
 mod view;
 
 pub use any::AnyStore;
+pub use backup::Backup;
 pub use batch::{Batch, BatchIter};
 pub use check::{RepairPlan, inspect_segment, repair, verify};
 #[cfg(any(test, feature = "testing"))]

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Folder of the snapshot log.
-const SNAPSHOT_DIR: &str = "snapshots";
+pub(super) const SNAPSHOT_DIR: &str = "snapshots";
 /// Type of the events that hold snapshots.
 const SNAPSHOT_TYPE: &str = "snapshot";
 /// Version of the record.

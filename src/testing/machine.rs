@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::log::VerifyReport;
 use crate::medium::sim::{Call, Crash, Fault, Hook, Rng, SimDisk, SimJobs, SimTime, When};
 use crate::medium::{Bugs, Files, Medium, TimeSource, WriteMode};
-use crate::store::{Options, RepairPlan, Store, repair_on, verify_on};
+use crate::store::{Backup, Options, RepairPlan, Store, repair_on, verify_on};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub struct Machine {
     time: Arc<SimTime>,
     jobs: Arc<SimJobs>,
     bugs: Bugs,
+    /// Folder of the store; empty: the whole disk.
+    folder: String,
 }
 
 impl Machine {
@@ -58,7 +60,21 @@ impl Machine {
 
     fn of(disk: SimDisk, time: SimTime, bugs: Bugs) -> Self {
         let time = Arc::new(time);
-        Self { disk, jobs: Arc::new(SimJobs::new(time.clone())), time, bugs }
+        Self { disk, jobs: Arc::new(SimJobs::new(time.clone())), time, bugs, folder: String::new() }
+    }
+
+    /// The same machine, whose store is in a folder of the disk.
+    #[must_use]
+    pub fn within(&self, folder: &str) -> Self {
+        Self { folder: folder.to_owned(), ..self.clone() }
+    }
+
+    /// Backs a store up to this machine's, as [`Store::backup`] does.
+    ///
+    /// # Errors
+    /// As [`Store::backup`].
+    pub fn back_up(&self, store: &Store) -> Result<Backup, Error> {
+        store.backup_on(&self.medium())
     }
 
     /// Builds mistakes into the engine, to show that a test notices them. For stores that are opened from now on.
@@ -94,13 +110,14 @@ impl Machine {
     }
 
     pub(crate) fn medium(&self) -> Medium {
-        Medium {
+        let medium = Medium {
             files: Arc::new(self.disk.clone()),
             time: self.time.clone(),
             jobs: self.jobs.clone(),
             entropy: self.time.clone(),
             bugs: self.bugs,
-        }
+        };
+        if self.folder.is_empty() { medium } else { medium.within(&self.folder) }
     }
 
     /// The machine that a power cut at this moment leaves, booted again.
@@ -127,15 +144,17 @@ impl Machine {
     }
 
     fn next_life(&self, disk: SimDisk, seed: u64) -> Self {
-        Self::of(disk, self.time.next_life(seed), self.bugs)
+        Self { folder: self.folder.clone(), ..Self::of(disk, self.time.next_life(seed), self.bugs) }
     }
 
     /// Runs `watcher` at each place where the disk can be stopped: before, during and after each call, after each
     /// store to a mapping. Some of these places lie inside the engine's locks: there only images may be taken.
     pub fn watch(&self, watcher: impl Fn(&Self, Hook<'_>) + Send + Sync + 'static) {
-        let (time, jobs, bugs) = (self.time.clone(), self.jobs.clone(), self.bugs);
+        let (time, jobs, bugs, folder) =
+            (self.time.clone(), self.jobs.clone(), self.bugs, self.folder.clone());
         self.disk.watch(Some(Arc::new(move |disk: &SimDisk, hook: Hook<'_>| {
-            let machine = Self { disk: disk.clone(), time: time.clone(), jobs: jobs.clone(), bugs };
+            let (time, jobs, folder) = (time.clone(), jobs.clone(), folder.clone());
+            let machine = Self { disk: disk.clone(), time, jobs, bugs, folder };
             watcher(&machine, hook);
         })));
     }

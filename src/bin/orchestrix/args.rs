@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Verify,
     Repair(Repair),
     Retain(Retain),
+    Backup(Backup),
     /// Check the index against the log, or make it again from the log
     #[command(subcommand)]
     Index(Index),
@@ -187,6 +188,22 @@ pub(crate) struct Retain {
     /// Do it
     #[arg(long)]
     pub(crate) apply: bool,
+}
+
+/// Copy the store to another directory while it is written to
+///
+/// The target is a new directory or an earlier backup of the same store, to which only what is missing is copied. It is a store
+/// that opens as it is. Interrupted, it says so, and the same command completes it.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where to
+    pub(crate) target: PathBuf,
+    /// Go on until Ctrl-C: copy what is new again and again
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// From the beginning of one backup to that of the next
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::retain::age, requires = "follow")]
+    pub(crate) interval: std::time::Duration,
 }
 
 /// What the demo kills

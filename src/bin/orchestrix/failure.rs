@@ -82,7 +82,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match error.kind() {
-            _ if error.is_not_a_store() => REFUSED,
+            _ if error.is_not_a_store() || error.is_incomplete_backup() => REFUSED,
             ErrorKind::Corrupt => CORRUPT,
             ErrorKind::DiskFull | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Poisoned => IO,
             ErrorKind::Conflict | ErrorKind::Locked | ErrorKind::Truncated | ErrorKind::Unsupported => {

@@ -3,6 +3,7 @@
 
 mod append;
 mod args;
+mod backup;
 mod demo;
 mod failure;
 mod import;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Verify => verify::run(&global),
         Command::Repair(args) => repair::run(&global, args),
         Command::Retain(args) => retain::run(&global, args),
+        Command::Backup(args) => backup::run(&global, args),
         Command::Index(args) => index::run(&global, args),
         Command::DemoWriter(args) => demo::write(&args.dir),
     };
