@@ -276,7 +276,7 @@ fn a_full_disk_leaves_the_target_incomplete() {
 
 fn crashes() -> u64 {
     let text = std::env::var("ORCHESTRIX_CRASHES");
-    text.map_or(1_000, |text| text.parse().expect("ORCHESTRIX_CRASHES is a number")) / 5
+    text.map_or(5_000, |text| text.parse().expect("ORCHESTRIX_CRASHES is a number")) / 25
 }
 
 /// What a power cut left: the target is complete and equals the source, or says that it isn't; then it is completed.

@@ -1,60 +1,18 @@
 //! Snapshots on real files, in memory and on a simulated machine: the newest one that holds is found, whatever happens to their
 //! log; with it and the events after it a stream has the same state as by replay. `ORCHESTRIX_CRASHES` sets the number of power cuts.
 
+#[path = "snapshots/states.rs"]
+mod states;
 #[path = "tools/mod.rs"]
 mod tools;
 
 use orchestrix::prelude::*;
 use orchestrix::testing::{Bugs, Chance, Crash, Machine};
 use orchestrix::{Durability, ErrorKind, Retention, Snapshot};
+use states::{append, append_all, apply, crashes, replay, save, state};
 use std::fs;
 use std::path::Path;
 use tools::{Dir, small};
-
-/// The state of a stream: a digest of everything that happened, which no other history has.
-fn apply(state: u64, event: EventRef<'_>) -> u64 {
-    event.data().iter().fold(state.wrapping_mul(31).wrapping_add(event.revision().0), |state, byte| {
-        state.rotate_left(7).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(*byte)
-    })
-}
-
-fn replay(store: &Store, stream: &str, up_to: Revision) -> u64 {
-    let view = store.view();
-    view.stream(stream).up_to(up_to).fold(1, |state, event| apply(state, event.expect("an event")))
-}
-
-/// The state by the newest snapshot and the events after it, and whether there was one.
-fn state(store: &Store, stream: &str) -> (u64, bool) {
-    let snapshot = store.snapshot(stream).wait().expect("a snapshot is never an error");
-    let (state, next) = match &snapshot {
-        None => (1, Revision(0)),
-        Some(snapshot) => {
-            let bytes = snapshot.data[..8].try_into().expect("eight bytes");
-            (u64::from_le_bytes(bytes), Revision(snapshot.revision.0 + 1))
-        }
-    };
-    let view = store.view();
-    let state =
-        view.stream(stream).from(next).fold(state, |state, event| apply(state, event.expect("an event")));
-    (state, snapshot.is_some())
-}
-
-fn append(store: &Store, stream: &str, n: u64) -> Revision {
-    let receipt = store.append(stream, Any, NewEvent::raw("done", format!("{stream} {n}").into_bytes()));
-    receipt.wait().expect("an append").revision()
-}
-
-fn append_all(store: &Store, stream: &str, numbers: std::ops::Range<u64>) {
-    for n in numbers {
-        append(store, stream, n);
-    }
-}
-
-fn save(store: &Store, stream: &str, revision: Revision, padding: usize) {
-    let mut data = replay(store, stream, revision).to_le_bytes().to_vec();
-    data.resize(8 + padding, 7);
-    store.save_snapshot(stream, Snapshot::new(revision, 1, data)).wait().expect("saved");
-}
 
 /// Streams a, b and c with 30 events each; a has three snapshots, b so many that its log has a complete segment, c one in it.
 fn fill(store: &Store) {
@@ -309,11 +267,6 @@ fn crash(seed: u64, bugs: Bugs) -> Result<bool, String> {
         left = left.power_cut(seed ^ 1, Crash::Torn);
     }
     Ok(saved.iter().any(Option::is_some))
-}
-
-fn crashes() -> u64 {
-    let asked = std::env::var("ORCHESTRIX_CRASHES").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(5_000_u64) / 20
 }
 
 // F27, D10

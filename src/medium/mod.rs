@@ -206,6 +206,8 @@ pub struct Bugs {
     pub snapshot_unsynced: bool,
     /// A backup says that it is complete before everything is durable.
     pub complete_before_copy: bool,
+    /// Compaction removes snapshots before what it has made of them is synced.
+    pub compact_unsynced: bool,
     /// Segments are removed before the base says so.
     pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.

@@ -8,6 +8,7 @@ mod blocking;
 mod check;
 mod commit;
 mod common;
+mod compaction;
 mod condition;
 mod contract;
 mod core;

@@ -150,14 +150,14 @@ fn before_age(core: &Arc<Core>, age: Duration) -> Result<u64, Error> {
 }
 
 /// A segment that is complete.
-struct Segment {
-    number: u64,
+pub(super) struct Segment {
+    pub(super) number: u64,
     first: u64,
-    last: u64,
+    pub(super) last: u64,
 }
 
 /// The complete segments, as the index knows them.
-fn complete(core: &Core) -> Result<Vec<Segment>, Error> {
+pub(super) fn complete(core: &Core) -> Result<Vec<Segment>, Error> {
     let bound = core.index.first_that_must_stay(&core.log)?;
     core.look(&core.index.layers(), |layers| {
         let mut segments: Vec<Segment> = Vec::new();

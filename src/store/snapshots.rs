@@ -3,8 +3,10 @@
 
 use super::blocking::Blocking;
 use super::commit;
+use super::compaction::{self, Compaction};
 use super::contract::Snapshot;
 use super::core::Core;
+use super::receipt::Receipt;
 use super::request::{Commit, Write};
 use super::view::View;
 use crate::error::{Error, ErrorKind};
@@ -39,6 +41,7 @@ pub(crate) struct Snapshots {
     /// The log is there and can't be opened.
     broken: Option<Error>,
     skipped: AtomicU64,
+    pub(super) compaction: Compaction,
 }
 
 /// What snapshots came to since the store was opened.
@@ -47,14 +50,24 @@ pub(crate) struct Snapshots {
 pub struct SnapshotStats {
     /// Streams that have a snapshot.
     pub streams: u64,
+    /// Segments of their log; those of superseded snapshots go in the background.
+    pub segments: u64,
     /// Snapshots that were passed over: damaged, not decoded, or of another history.
     pub skipped: u64,
     /// Why the snapshots that are there can't be read at all, if so.
     pub problem: Option<String>,
 }
 
+/// A snapshot that was found in its log.
+pub(super) struct Saved {
+    pub(super) record: Record,
+    pub(super) data: Vec<u8>,
+    /// Of its own event, in the snapshot log.
+    pub(super) position: Position,
+}
+
 /// What a snapshot says of itself.
-struct Record {
+pub(super) struct Record {
     revision: u64,
     schema_version: u32,
     /// Position of the event that it is as of.
@@ -106,16 +119,18 @@ impl Record {
 }
 
 /// The newest snapshot of a stream that holds.
-fn newest(core: &Arc<Core>, log: &Arc<Core>, stream: &str) -> Result<Option<(Record, Vec<u8>)>, Error> {
+pub(super) fn newest(core: &Arc<Core>, log: &Arc<Core>, stream: &str) -> Result<Option<Saved>, Error> {
     let (view, snapshots) = (View::committed(core), View::committed(log));
     for event in snapshots.stream(stream).rev().take(limits::SNAPSHOTS_TRIED_MAX) {
         let found = match &event {
-            Ok(event) => Record::decode(event.data()),
+            Ok(event) => Record::decode(event.data()).map(|decoded| (decoded, event.position())),
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => None,
             Err(error) => return Err(error.clone()),
         };
         match found {
-            Some((record, data)) if record.holds(&view, stream)? => return Ok(Some((record, data.to_vec()))),
+            Some(((record, data), position)) if record.holds(&view, stream)? => {
+                return Ok(Some(Saved { record, data: data.to_vec(), position }));
+            }
             _ => core.snapshots.skipped.fetch_add(1, Ordering::Relaxed),
         };
     }
@@ -185,6 +200,7 @@ impl Snapshots {
     pub(super) fn stats(&self) -> SnapshotStats {
         SnapshotStats {
             streams: self.log().map_or(0, |log| log.index.layers().streams()),
+            segments: self.log().map_or(0, |log| log.log.table().len() as u64),
             skipped: self.skipped.load(Ordering::Relaxed),
             problem: self.broken.as_ref().map(ToString::to_string),
         }
@@ -195,7 +211,8 @@ impl Snapshots {
 pub(super) fn load(core: &Arc<Core>, stream: &str) -> Result<Option<Snapshot>, Error> {
     let Some(log) = core.snapshots.log() else { return Ok(None) };
     let found = newest(core, &log, stream)?;
-    Ok(found.map(|(record, data)| Snapshot::new(Revision(record.revision), record.schema_version, data)))
+    Ok(found
+        .map(|found| Snapshot::new(Revision(found.record.revision), found.record.schema_version, found.data)))
 }
 
 /// Saves a snapshot once the event that it is as of is synced.
@@ -214,7 +231,11 @@ pub(super) fn save(core: &Arc<Core>, stream: &str, snapshot: Snapshot) -> Pendin
             Pending::working(side, event, ()).wait()?;
         }
         match written(&core, &stream, &snapshot)? {
-            Some(pending) => pending.wait().map(drop),
+            Some(pending) => {
+                pending.wait()?;
+                compaction::after_save(&core);
+                Ok(())
+            }
             None => Ok(()),
         }
     });
@@ -247,23 +268,28 @@ fn as_of(core: &Arc<Core>, stream: &str, revision: Revision) -> Result<Record, E
 }
 
 /// Appends a snapshot to its log; `None` if a newer one is there. No retention moves the beginning of the log on meanwhile.
-fn written(
-    core: &Arc<Core>,
-    stream: &str,
-    snapshot: &Snapshot,
-) -> Result<Option<Pending<super::receipt::Receipt>>, Error> {
+fn written(core: &Arc<Core>, stream: &str, snapshot: &Snapshot) -> Result<Option<Pending<Receipt>>, Error> {
     let _one = core.retaining.lock();
     let record =
         Record { schema_version: snapshot.schema_version, ..as_of(core, stream, snapshot.revision)? };
     let log = core.snapshots.log_to_write(core)?;
-    if let Some((newest, _)) = newest(core, &log, stream)?
-        && newest.revision > record.revision
-    {
+    if newest(core, &log, stream)?.is_some_and(|newest| newest.record.revision > record.revision) {
         return Ok(None);
     }
-    let events = [NewEvent::raw(SNAPSHOT_TYPE, record.encode(&snapshot.data)?)];
+    append(&log, stream, &record, &snapshot.data, Durability::Power).map(Some)
+}
+
+/// Appends a snapshot to its log.
+pub(super) fn append(
+    log: &Arc<Core>,
+    stream: &str,
+    record: &Record,
+    data: &[u8],
+    durability: Durability,
+) -> Result<Pending<Receipt>, Error> {
+    let events = [NewEvent::raw(SNAPSHOT_TYPE, record.encode(data)?)];
     let writes = [Write::new(stream, Expected::Any, &events)];
-    Ok(Some(commit::commit(&log, &Commit::new(&writes, Durability::Power))))
+    Ok(commit::commit(log, &Commit::new(&writes, durability)))
 }
 
 /// For each stream with a snapshot: what the newest is as of, and the position of the event after it, if there is one.
@@ -276,7 +302,7 @@ pub(super) fn each(
     let streams = View::committed(&log);
     for stream in streams.streams() {
         let (stream, _) = stream?;
-        if let Some((record, _)) = newest(core, &log, &stream)? {
+        if let Some(Saved { record, .. }) = newest(core, &log, &stream)? {
             let next = view.stream(&stream).from(Revision(record.revision + 1)).next().transpose()?;
             let next = next.map(|event| event.position());
             visit(&stream, Position(record.position), record.anchor(), next);
