@@ -1,6 +1,6 @@
 //! Random operations against a store and a plain `Vec`: appends with expectations and conditions that hold or don't,
 //! transactions, repeats, reads and queries from both ends, with bounds and limits, views that are kept, closes, kills, power
-//! cuts and reopenings; runs, merges and rebuilds of the index at any moment, and damage to its files. Every field of every
+//! cuts and reopenings; retention, runs, merges and rebuilds of the index at any moment, and damage to its files. Every field of every
 //! event is compared. With segments of 8 KiB, padded and not, mapped and positioned: on real files, on a simulated machine,
 //! whose background work is done step by step, and in memory.
 //!

@@ -144,6 +144,14 @@ impl<'v> QueryEvents<'v> {
     /// Leaves out what has a lower revision in its stream (inclusive). If a stream is named whose event of this revision
     /// retention has removed, there is the error `Truncated`.
     pub fn from(mut self, revision: Revision) -> Self {
+        let pinned = self.view.pinned();
+        let gone = |item: &&QueryItem| {
+            item.stream().is_some_and(|stream| revision.0 < self.view.base().next_revision(stream.as_bytes()))
+        };
+        if let Some(stream) = self.query.items().iter().find(gone).and_then(QueryItem::stream) {
+            let error = Error::truncated_stream(stream, revision, pinned.first_position());
+            self.way = Way::Failed(Some(error));
+        }
         if let Way::Keyed(keys) = &mut self.way {
             keys.each(|events| events.start_at(revision));
         }

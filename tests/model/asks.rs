@@ -42,6 +42,14 @@ impl Ask {
         self.0.iter().fold(nothing, |query, item| query.or(item.query()))
     }
 
+    /// The streams that are named.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().filter_map(|item| match item.scope {
+            Scope::Stream(n) => Some(name(&STREAMS, n)),
+            _ => None,
+        })
+    }
+
     pub(crate) fn matches(&self, event: &Stored) -> bool {
         self.0.iter().any(|item| item.matches(event))
     }

@@ -28,6 +28,8 @@ pub(crate) struct Counts {
     pub(crate) damages: Cell<u64>,
     /// What opening or reading said of these.
     told: Cell<u64>,
+    /// Events that retention has dropped.
+    pub(crate) dropped: Cell<u64>,
     runs: Cell<u64>,
     merges: Cell<u64>,
     rebuilds: Cell<u64>,
@@ -71,6 +73,7 @@ impl Counts {
             &self.failed,
             &self.found,
             &self.rollovers,
+            &self.dropped,
             &self.runs,
             &self.merges,
             &self.rebuilds,

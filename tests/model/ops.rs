@@ -44,6 +44,8 @@ pub(crate) enum Op {
     Step(u8),
     /// The index is made again.
     Rebuild,
+    /// Old segments go, up to a part of what is there at most.
+    Retain(u16),
     /// The index is compared with the log.
     CheckIndex,
     /// A file of the index is damaged while the store is closed.
@@ -343,6 +345,7 @@ fn keep_it() -> impl Strategy<Value = Op> {
         4 => Just(Op::Sync),
         8 => (1..12_u8).prop_map(Op::Step),
         1 => Just(Op::Rebuild),
+        3 => any::<u16>().prop_map(Op::Retain),
         1 => Just(Op::CheckIndex),
         2 => damage().prop_map(Op::Damage),
         2 => Just(Op::Close),
@@ -355,7 +358,7 @@ fn keep_it() -> impl Strategy<Value = Op> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![108 => use_it(), 23 => keep_it()]
+    prop_oneof![108 => use_it(), 26 => keep_it()]
 }
 
 /// What one case does.

@@ -171,6 +171,8 @@ pub(crate) enum Outcome {
 #[derive(Default)]
 pub(crate) struct Plain {
     pub(crate) events: Vec<Stored>,
+    /// So many events retention has removed from the store.
+    pub(crate) gone: u64,
     /// Times of the commits: what was read first, and must never change.
     times: Vec<Option<SystemTime>>,
 }
@@ -197,7 +199,8 @@ impl Plain {
             *count += write.events.len() as u64;
         }
         if let Some((ask, after)) = &request.condition
-            && let Some(newest) = self.asked_for(ask, self.events.len()).pop().filter(|at| *at > after.0)
+            && let Some(newest) =
+                self.asked_for(ask, self.gone, self.events.len()).pop().filter(|at| *at > after.0)
         {
             return Outcome::Matched(Position(newest));
         }
@@ -219,8 +222,8 @@ impl Plain {
     /// behind those of earlier writes.
     fn find(&self, asked: &[Asked], unmet: &Asked) -> Option<Outcome> {
         let place = named(unmet.expected)?;
-        let there =
-            self.events.iter().find(|event| (event.stream, event.revision) == (unmet.stream, place))?;
+        let there = self.events[self.gone as usize..].iter();
+        let there = there.clone().find(|event| (event.stream, event.revision) == (unmet.stream, place))?;
         let mut position = 0;
         let mut revisions: BTreeMap<&'static str, u64> = BTreeMap::new();
         for write in asked {
@@ -245,8 +248,8 @@ impl Plain {
         Some(Outcome::Done { repeat: true, position, revisions })
     }
 
-    /// Positions of what a read shows, of the first `seen` events.
-    pub(crate) fn select(&self, what: What, seen: usize) -> Vec<u64> {
+    /// Positions of what a read shows, of the first `seen` events without the first `gone`.
+    pub(crate) fn select(&self, what: What, gone: u64, seen: usize) -> Vec<u64> {
         let category = |stream: &str| stream.split('-').next().map(str::to_owned);
         let shows = |event: &Stored| match what {
             What::All => true,
@@ -256,12 +259,25 @@ impl Plain {
             }
             What::Type(n) => event.fields.event_type == TYPES[usize::from(n)],
         };
-        (1..=seen as u64).filter(|position| shows(&self.events[*position as usize - 1])).collect()
+        (gone + 1..=seen as u64).filter(|position| shows(&self.events[*position as usize - 1])).collect()
     }
 
-    /// Positions of what a query asks for, of the first `seen` events.
-    pub(crate) fn asked_for(&self, ask: &Ask, seen: usize) -> Vec<u64> {
-        (1..=seen as u64).filter(|position| ask.matches(&self.events[*position as usize - 1])).collect()
+    /// Positions of what a query asks for, of the first `seen` events without the first `gone`.
+    pub(crate) fn asked_for(&self, ask: &Ask, gone: u64, seen: usize) -> Vec<u64> {
+        (gone + 1..=seen as u64)
+            .filter(|position| ask.matches(&self.events[*position as usize - 1]))
+            .collect()
+    }
+
+    /// How many events of a stream are among the first `gone`.
+    pub(crate) fn gone_of(&self, stream: &str, gone: u64) -> u64 {
+        self.events[..gone as usize].iter().filter(|event| event.stream == stream).count() as u64
+    }
+
+    /// Whether a commit ends with this position.
+    pub(crate) fn ends_commit(&self, position: u64) -> bool {
+        let [last, next] = [position.wrapping_sub(1), position].map(|n| self.events.get(n as usize));
+        last.zip(next).is_none_or(|(last, next)| last.commit < next.commit)
     }
 
     /// Forgets what a power cut has taken: everything behind the first `kept` events, which end with a commit.

@@ -3,7 +3,7 @@
 
 use crate::ops::QueryRead;
 use crate::plain::Plain;
-use crate::reads::scaled;
+use crate::reads::{assert_truncated, gone, scaled};
 use orchestrix::prelude::*;
 use orchestrix::{QueryEvents, View};
 use std::collections::VecDeque;
@@ -14,32 +14,43 @@ struct Expected {
     after: Option<Position>,
     before: Option<Position>,
     from: Option<Revision>,
+    /// A bound says that what is gone is wanted.
+    truncated: bool,
 }
 
 impl Expected {
-    fn of(plain: &Plain, seen: usize, read: &QueryRead) -> Self {
+    fn of(plain: &Plain, gone: u64, seen: usize, read: &QueryRead) -> Self {
         let after = read.after.map(|part| Position(scaled(part, seen)));
         let before = read.before.map(|part| Position(scaled(part, seen)));
         let from = read.from.map(|revision| Revision(revision.into()));
-        let mut positions: VecDeque<u64> = plain.asked_for(&read.ask, seen).into();
+        let truncated = after.is_some_and(|after| 0 < after.0 && after.0 < gone)
+            || from.is_some_and(|from| read.ask.streams().any(|stream| from.0 < plain.gone_of(stream, gone)));
+        let mut positions: VecDeque<u64> = plain.asked_for(&read.ask, gone, seen).into();
         positions.retain(|position| {
             let revision = Revision(plain.events[*position as usize - 1].revision);
             after.is_none_or(|after| *position > after.0)
                 && before.is_none_or(|before| *position < before.0)
                 && from.is_none_or(|from| revision >= from)
         });
-        Self { positions, after, before, from }
+        Self { positions, after, before, from, truncated }
     }
 }
 
 /// One query of a view that sees the first `seen` events. Returns how many it found.
 pub(crate) fn check_query(plain: &mut Plain, view: &View, seen: usize, read: &QueryRead) -> u64 {
-    let Expected { mut positions, after, before, from } = Expected::of(plain, seen, read);
+    let gone = gone(view);
+    let Expected { mut positions, after, before, from, truncated } = Expected::of(plain, gone, seen, read);
     let found = positions.len() as u64;
     let mut events = view.query(&read.ask.query());
     events = after.into_iter().fold(events, QueryEvents::after);
     events = before.into_iter().fold(events, QueryEvents::before);
     events = from.into_iter().fold(events, QueryEvents::from);
+    if truncated {
+        let items = [read.ends & 1 != 0, false, true];
+        let items = items.map(|back| if back { events.next_back() } else { events.next() });
+        assert_truncated(items, gone);
+        return 0;
+    }
     for bit in (0..64).cycle() {
         let back = read.ends & (1 << bit) != 0;
         let position = if back { positions.pop_back() } else { positions.pop_front() };
@@ -56,7 +67,8 @@ pub(crate) fn check_query(plain: &mut Plain, view: &View, seen: usize, read: &Qu
 /// The same by a read of the store, as it is now.
 pub(crate) fn check_fetch(plain: &mut Plain, store: &Store, read: &QueryRead) {
     let seen = plain.events.len();
-    let Expected { positions, after, before, from } = Expected::of(plain, seen, read);
+    let gone = plain.gone;
+    let Expected { positions, after, before, from, truncated } = Expected::of(plain, gone, seen, read);
     let backward = read.ends & 1 != 0;
     let ask = || {
         let ask = store.read(read.ask.query());
@@ -72,6 +84,14 @@ pub(crate) fn check_fetch(plain: &mut Plain, store: &Store, read: &QueryRead) {
         wanted.reverse();
     }
     wanted.truncate(read.limit.map_or(usize::MAX, usize::from));
+    if truncated && read.limit != Some(0) {
+        let errors = [ask().fetch().wait().map(drop), ask().cursor().next_batch().wait().map(drop)];
+        for error in errors {
+            let error = error.expect_err("an error");
+            assert_eq!(error.first_position(), Some(Position(gone + 1)), "{error}");
+        }
+        return;
+    }
     let batch = ask().fetch().wait().expect("a batch");
     assert_eq!(batch.iter().map(|event| event.position().0).collect::<Vec<_>>(), wanted, "{read:?}");
     for (position, event) in wanted.iter().zip(batch.iter()) {

@@ -70,9 +70,10 @@ pub(crate) fn scaled(part: u16, count: usize) -> u64 {
 
 /// One read of a view that sees the first `seen` events.
 pub(crate) fn check_read(plain: &mut Plain, view: &View, seen: usize, read: &Read) {
-    let mut expected: VecDeque<u64> = plain.select(read.what, seen).into();
+    let gone = gone(view);
+    let mut expected: VecDeque<u64> = plain.select(read.what, gone, seen).into();
     let is_stream = matches!(read.what, What::Stream(_));
-    let of = if is_stream { expected.len() } else { seen };
+    let of = if is_stream { plain.select(read.what, 0, seen).len() } else { seen };
     let (low, high) = (read.low.map(|part| scaled(part, of)), read.high.map(|part| scaled(part, of)));
     let mut ends = (0..64).cycle().map(|bit| read.ends & (1 << bit) != 0);
     let mut shown = Shown::of(view, read.what);
@@ -89,6 +90,18 @@ pub(crate) fn check_read(plain: &mut Plain, view: &View, seen: usize, read: &Rea
         step(plain, &mut shown, &mut expected, ends.next().expect("endless"), read);
     }
     shown = shown.bound(low, high);
+    let is_gone = |low: u64| match read.what {
+        What::Stream(n) => {
+            STREAMS.get(usize::from(n)).is_some_and(|stream| low < plain.gone_of(stream, gone))
+        }
+        _ => low > 0 && low < gone,
+    };
+    if low.is_some_and(is_gone) {
+        let ends = [ends.next().expect("endless"), false, true];
+        let items = ends.map(|back| shown.step(back));
+        assert_truncated(items, gone);
+        return;
+    }
     expected.retain(|position| bounded(plain, position));
     while !expected.is_empty() {
         step(plain, &mut shown, &mut expected, ends.next().expect("endless"), read);
@@ -96,6 +109,19 @@ pub(crate) fn check_read(plain: &mut Plain, view: &View, seen: usize, read: &Rea
     for back in [false, true, false] {
         step(plain, &mut shown, &mut expected, back, read);
     }
+}
+
+/// How many events retention had removed when a view was taken.
+pub(crate) fn gone(view: &View) -> u64 {
+    view.first_position().0 - 1
+}
+
+/// The only item says that what was asked for is gone.
+pub(crate) fn assert_truncated(items: [Option<Result<EventRef<'_>, Error>>; 3], gone: u64) {
+    let [first, rest @ ..] = items;
+    let error = first.expect("an item").expect_err("an error");
+    assert!(error.is_truncated() && error.first_position() == Some(Position(gone + 1)), "{error}");
+    assert!(rest.iter().all(Option::is_none), "{rest:?}");
 }
 
 fn step(plain: &mut Plain, shown: &mut Shown<'_>, expected: &mut VecDeque<u64>, back: bool, read: &Read) {
@@ -142,7 +168,7 @@ pub(crate) fn check_all(plain: &mut Plain, view: &View, seen: usize) {
     let categories = (0..CATEGORIES.len()).map(|n| What::Category(n as u8));
     let types = (0..TYPES.len()).map(|n| What::Type(n as u8));
     for what in streams.chain(categories).chain(types) {
-        let expected = plain.select(what, seen);
+        let expected = plain.select(what, gone(view), seen);
         let mut shown = Shown::of(view, what);
         let positions: Vec<_> = std::iter::from_fn(|| shown.step(false))
             .map(|event| event.expect("an event").position().0)

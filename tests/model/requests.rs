@@ -66,6 +66,11 @@ impl World<'_> {
 
     fn request(&mut self, request: Request, power: bool, waits: bool) {
         let pending = self.send(&request, power);
+        let after = request.condition.as_ref().map_or(0, |(_, after)| after.0);
+        if 0 < after && after < self.plain.gone {
+            self.not_committed(&request, pending.wait());
+            return;
+        }
         // A dropped wait cancels nothing; but what the store refuses for its size isn't known without.
         if !waits && size(&request.writes) < 300 {
             drop(pending);
@@ -88,6 +93,21 @@ impl World<'_> {
             self.counts.count(&request, &expected);
         }
         self.history.push(request);
+    }
+
+    /// A condition wants to know of events that are gone. Who repeats a commit or expects something else is told that first.
+    fn not_committed(&mut self, request: &Request, result: Result<Receipt, Error>) {
+        match result {
+            Err(error) if error.is_truncated() => {
+                assert_eq!(error.first_position(), Some(Position(self.plain.gone + 1)));
+            }
+            Err(error) if error.kind() == ErrorKind::Limit => Counts::add(&self.counts.refused, 1),
+            result => {
+                let expected = self.plain.commit(request);
+                assert!(matches!(expected, Outcome::Conflict { .. } | Outcome::Done { repeat: true, .. }));
+                assert_eq!(outcome(result, request), expected, "{request:#?}");
+            }
+        }
     }
 
     fn send(&self, request: &Request, power: bool) -> Pending<Receipt> {

@@ -5,10 +5,10 @@ use crate::home::{Home, Place};
 use crate::ops::{Damage, How, Op};
 use crate::plain::{Plain, Request};
 use crate::queries::{check_fetch, check_query};
-use crate::reads::{check_all, check_heads, check_read};
+use crate::reads::{check_all, check_heads, check_read, scaled};
 use orchestrix::prelude::*;
 use orchestrix::testing::Crash;
-use orchestrix::{Durability, ErrorKind, Options, View, WriteMode};
+use orchestrix::{Durability, ErrorKind, Options, Retention, View, WriteMode};
 use std::time::Duration;
 
 /// Segments as small as they may be, so that a case rolls over.
@@ -70,11 +70,16 @@ impl<'c> World<'c> {
         self.plain.events.len()
     }
 
+    /// Events that are there.
+    fn there(&self) -> u64 {
+        self.seen() as u64 - self.plain.gone
+    }
+
     pub(crate) fn run(&mut self, op: &Op) {
         match op {
             Op::Commit { .. } | Op::Fill { .. } | Op::Repeat { .. } => self.run_request(op),
             Op::Read(_) | Op::Query(_) | Op::Heads(_) | Op::Pin => self.run_read(op),
-            Op::Sync | Op::Step(_) | Op::Rebuild | Op::CheckIndex => self.run_upkeep(op),
+            Op::Sync | Op::Step(_) | Op::Rebuild | Op::CheckIndex | Op::Retain(_) => self.run_upkeep(op),
             _ if self.home.is_memory() => {}
             Op::Damage(_) | Op::Close | Op::Drop | Op::Kill(_) | Op::PowerCut { .. } => self.run_end(op),
             Op::ReadOnly => self.read_only(),
@@ -112,6 +117,7 @@ impl<'c> World<'c> {
             }
             Op::Step(steps) => self.home.step(*steps),
             Op::Rebuild => self.rebuild(),
+            Op::Retain(part) => self.retain(*part),
             _ => {
                 if self.damaged {
                     self.rebuild();
@@ -119,6 +125,22 @@ impl<'c> World<'c> {
                 assert_eq!(self.store().check_index().expect("a check"), Vec::<String>::new());
             }
         }
+    }
+
+    /// Whole segments go, as far as a position says and no further.
+    fn retain(&mut self, part: u16) {
+        let before = scaled(part, self.seen());
+        let mut limits = Retention::default();
+        limits.before = Some(Position(before));
+        let plan = self.store().plan_retention(limits).expect("a plan");
+        let (first, gone) = (plan.first_position.0, self.plain.gone);
+        assert!(first > gone && (first <= before || first == gone + 1), "{plan:?}");
+        assert!(self.plain.ends_commit(first - 1), "{plan:?}");
+        assert_eq!(plan.is_empty(), first == gone + 1);
+        plan.apply().expect("a retention");
+        self.plain.gone = first - 1;
+        Counts::add(&self.counts.dropped, first - 1 - gone);
+        assert_eq!(self.store().view().first_position(), Position(first));
     }
 
     fn rebuild(&mut self) {
@@ -211,7 +233,7 @@ impl<'c> World<'c> {
     fn reopen(&mut self) {
         let store = self.home.open(self.options()).expect("the store again");
         let report = store.recovery();
-        assert!(report.is_clean() && report.events == self.seen() as u64, "{report}");
+        assert!(report.is_clean() && report.events == self.there(), "{report}");
         let (view, seen) = (store.view(), self.seen());
         self.store = Some(store);
         check_all(&mut self.plain, &view, seen);
@@ -231,7 +253,7 @@ impl<'c> World<'c> {
         let report = self.home.verify();
         assert!(!all || report.index_problems.is_empty(), "{report:?}");
         let found = (report.is_clean(), report.events, report.tail_bytes);
-        assert_eq!(found, (true, self.seen() as u64, 0), "{report:?}");
+        assert_eq!(found, (true, self.there(), 0), "{report:?}");
     }
 
     /// One of the views that were kept, or one of now.
@@ -249,8 +271,9 @@ impl<'c> World<'c> {
         let view = self.store().view();
         check_all(&mut self.plain, &view, seen);
         let stats = self.store().stats().expect("stats");
-        assert_eq!((stats.events, stats.last_position), (seen as u64, Position(seen as u64)));
-        assert_eq!(stats.first_position, Position(u64::from(seen > 0)));
+        assert_eq!((stats.events, stats.last_position), (self.there(), Position(seen as u64)));
+        let first = if self.there() > 0 { self.plain.gone + 1 } else { 0 };
+        assert_eq!(stats.first_position, Position(first));
         assert_eq!(stats.streams, view.stream_count().expect("a count"));
         self.counts.count_index(&stats.index);
         Counts::add(&self.counts.rollovers, stats.segments.saturating_sub(1));
