@@ -23,6 +23,8 @@ mod queries;
 mod reads;
 #[path = "model/requests.rs"]
 mod requests;
+#[path = "model/snapshots.rs"]
+mod snapshots;
 #[path = "model/world.rs"]
 mod world;
 

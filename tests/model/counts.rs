@@ -30,6 +30,8 @@ pub(crate) struct Counts {
     told: Cell<u64>,
     /// Events that retention has dropped.
     pub(crate) dropped: Cell<u64>,
+    /// Snapshots.
+    pub(crate) saved: Cell<u64>,
     runs: Cell<u64>,
     merges: Cell<u64>,
     rebuilds: Cell<u64>,
@@ -74,6 +76,7 @@ impl Counts {
             &self.found,
             &self.rollovers,
             &self.dropped,
+            &self.saved,
             &self.runs,
             &self.merges,
             &self.rebuilds,

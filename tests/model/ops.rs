@@ -46,6 +46,11 @@ pub(crate) enum Op {
     Rebuild,
     /// Old segments go, up to a part of what is there at most.
     Retain(u16),
+    /// The state of a stream is saved as of so many revisions before its newest.
+    Snapshot {
+        stream: u8,
+        back: u8,
+    },
     /// The index is compared with the log.
     CheckIndex,
     /// A file of the index is damaged while the store is closed.
@@ -346,6 +351,7 @@ fn keep_it() -> impl Strategy<Value = Op> {
         8 => (1..12_u8).prop_map(Op::Step),
         1 => Just(Op::Rebuild),
         3 => any::<u16>().prop_map(Op::Retain),
+        3 => (0..STREAMS.len() as u8, 0..4_u8).prop_map(|(stream, back)| Op::Snapshot { stream, back }),
         1 => Just(Op::CheckIndex),
         2 => damage().prop_map(Op::Damage),
         2 => Just(Op::Close),
@@ -358,7 +364,7 @@ fn keep_it() -> impl Strategy<Value = Op> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    prop_oneof![108 => use_it(), 26 => keep_it()]
+    prop_oneof![108 => use_it(), 29 => keep_it()]
 }
 
 /// What one case does.

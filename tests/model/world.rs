@@ -2,10 +2,11 @@
 
 use crate::counts::Counts;
 use crate::home::{Home, Place};
-use crate::ops::{Damage, How, Op};
+use crate::ops::{Damage, How, Op, STREAMS};
 use crate::plain::{Plain, Request};
 use crate::queries::{check_fetch, check_query};
 use crate::reads::{check_all, check_heads, check_read, scaled};
+use crate::snapshots::Snapshots;
 use orchestrix::prelude::*;
 use orchestrix::testing::Crash;
 use orchestrix::{Durability, ErrorKind, Options, Retention, View, WriteMode};
@@ -30,6 +31,7 @@ pub(crate) struct World<'c> {
     pub(crate) plain: Plain,
     pub(crate) history: Vec<Request>,
     views: Vec<(View, usize)>,
+    snapshots: Snapshots,
     /// A file of the index was damaged, and not every one has been made again since.
     damaged: bool,
     pub(crate) counts: &'c Counts,
@@ -44,6 +46,7 @@ impl<'c> World<'c> {
             plain: Plain::default(),
             history: Vec::new(),
             views: Vec::new(),
+            snapshots: Snapshots::default(),
             damaged: false,
             counts,
         };
@@ -79,7 +82,9 @@ impl<'c> World<'c> {
         match op {
             Op::Commit { .. } | Op::Fill { .. } | Op::Repeat { .. } => self.run_request(op),
             Op::Read(_) | Op::Query(_) | Op::Heads(_) | Op::Pin => self.run_read(op),
-            Op::Sync | Op::Step(_) | Op::Rebuild | Op::CheckIndex | Op::Retain(_) => self.run_upkeep(op),
+            Op::Sync | Op::Step(_) | Op::Rebuild | Op::CheckIndex => self.run_upkeep(op),
+            Op::Retain(part) => self.retain(*part),
+            Op::Snapshot { stream, back } => self.save(*stream, *back),
             _ if self.home.is_memory() => {}
             Op::Damage(_) | Op::Close | Op::Drop | Op::Kill(_) | Op::PowerCut { .. } => self.run_end(op),
             Op::ReadOnly => self.read_only(),
@@ -117,7 +122,6 @@ impl<'c> World<'c> {
             }
             Op::Step(steps) => self.home.step(*steps),
             Op::Rebuild => self.rebuild(),
-            Op::Retain(part) => self.retain(*part),
             _ => {
                 if self.damaged {
                     self.rebuild();
@@ -125,6 +129,14 @@ impl<'c> World<'c> {
                 assert_eq!(self.store().check_index().expect("a check"), Vec::<String>::new());
             }
         }
+    }
+
+    fn save(&mut self, stream: u8, back: u8) {
+        let stream = STREAMS[usize::from(stream)];
+        let (count, gone) = (self.plain.count(stream), self.plain.gone_of(stream, self.plain.gone));
+        let store = self.store().clone();
+        let saved = self.snapshots.save(&store, stream, count, gone, back.into());
+        Counts::add(&self.counts.saved, u64::from(saved));
     }
 
     /// Whole segments go, as far as a position says and no further.
@@ -226,6 +238,7 @@ impl<'c> World<'c> {
         // What other views show isn't there any more.
         self.views.retain(|(_, seen)| *seen <= kept);
         check_all(&mut self.plain, &store.view(), kept);
+        self.snapshots.check(&store);
         self.store = Some(store);
         Counts::add(&self.counts.reopenings, 1);
     }
@@ -235,6 +248,7 @@ impl<'c> World<'c> {
         let report = store.recovery();
         assert!(report.is_clean() && report.events == self.there(), "{report}");
         let (view, seen) = (store.view(), self.seen());
+        self.snapshots.check(&store);
         self.store = Some(store);
         check_all(&mut self.plain, &view, seen);
         Counts::add(&self.counts.reopenings, 1);
@@ -246,6 +260,7 @@ impl<'c> World<'c> {
         assert!(refused.is_err_and(|error| error.kind() == ErrorKind::Invalid));
         let seen = self.seen();
         check_all(&mut self.plain, &reader.view(), seen);
+        self.snapshots.check(&reader);
     }
 
     /// `all`: the files of the index, too.
@@ -270,6 +285,7 @@ impl<'c> World<'c> {
         }
         let view = self.store().view();
         check_all(&mut self.plain, &view, seen);
+        self.snapshots.check(self.store());
         let stats = self.store().stats().expect("stats");
         assert_eq!((stats.events, stats.last_position), (self.there(), Position(seen as u64)));
         let first = if self.there() > 0 { self.plain.gone + 1 } else { 0 };
