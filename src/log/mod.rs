@@ -19,6 +19,7 @@ mod inspect;
 #[allow(clippy::module_inception, reason = "the log itself, among its parts")]
 mod log;
 mod open;
+mod prefetch;
 mod prepare;
 mod recover;
 mod reopen;
@@ -58,7 +59,7 @@ pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use scan::{Chain, Frames};
-pub(crate) use segment::Table;
+pub(crate) use segment::{Segment, Table};
 pub use verify::VerifyReport;
 pub(crate) use verify::verify;
 pub(crate) use walk::{Walk, Walked};

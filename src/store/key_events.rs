@@ -8,10 +8,12 @@ use crate::Revision;
 use crate::error::{Corruption, Error};
 use crate::event::EventRef;
 use crate::index::{Damaged, Key, KeyKind, Layers, Numbered};
-use crate::log::Place;
+use crate::log::{Place, Segment};
 
 /// Postings that are copied out of the index at a time.
 const PIECE: usize = 32;
+/// Postings that are further apart stand in different commits, most often.
+const SCATTERED_BYTES: u64 = 4_096;
 
 /// A piece of postings: numbers `start .. start + places.len()`.
 #[derive(Clone)]
@@ -240,7 +242,27 @@ impl<'v> KeyEvents<'v> {
                 segment.region.prefetch(at);
             }
         }
+        if self.key.kind == KeyKind::Stream && self.is_scattered(&piece) {
+            // Each step waits for what all of the last one have asked for.
+            for step in [Segment::prefetch_frame, Segment::prefetch_entry, Segment::prefetch_name] {
+                for place in &piece.places[..piece.len] {
+                    if let Some(segment) = self.pinned.table.get(geometry.segment(*place)) {
+                        step(segment, geometry.offset(*place));
+                    }
+                }
+            }
+        }
         Ok(piece)
+    }
+
+    /// Whether these are events of large commits, a few in each: what says stream and revision stands far from the record then.
+    fn is_scattered(&self, piece: &Piece) -> bool {
+        let [first, second, ..] = piece.places;
+        let geometry = self.pinned.core.log.geometry;
+        let segment = self.pinned.table.get(geometry.segment(first));
+        piece.len > 1
+            && second.0.saturating_sub(first.0) > SCATTERED_BYTES
+            && segment.is_some_and(|segment| segment.is_far_from_frame(geometry.offset(first)))
     }
 
     /// The event at a place of the index, if it may be handed out.
