@@ -8,6 +8,7 @@ use orchestrix::prelude::*;
 use orchestrix::testing::{Bugs, Chance, Crash, Machine};
 use orchestrix::{Durability, Error, ErrorKind, Query, RecordedEvent, Retention, Snapshot, View, verify};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tools::{Dir, copy, small};
@@ -81,7 +82,26 @@ fn a_backup_equals_the_source_and_takes_only_what_is_new() {
         assert!(!next.is_full && next.bytes > 0 && next.bytes < whole / 4, "{next:?}");
         assert_eq!(same_on_disk(&store, &target), next.position);
     }
+    // The index is there, too.
+    append(&store, 200..201);
     store.close().wait().expect("a close");
+    let store = Store::options().read_only().open(dir.store()).expect("a reader");
+    store.backup(&target).expect("a backup");
+    let runs = |path: &Path| -> Vec<_> {
+        let entries = fs::read_dir(path.join("index")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>();
+        names
+            .into_iter()
+            .map(|path| (path.file_name().map(ToOwned::to_owned), fs::read(path).expect("a run")))
+            .collect()
+    };
+    let (mut there, mut copied) = (runs(&dir.store()), runs(&target));
+    there.sort();
+    copied.sort();
+    assert!(there.len() > 1 && copied.len() > 1, "{} and {} runs", there.len(), copied.len());
+    assert!(copied.iter().all(|run| there.contains(run)));
+    let copied = Store::options().read_only().open(&target).expect("a store");
+    assert!(copied.stats().expect("stats").index.problems.is_empty());
     assert!(!target.join("snapshots").exists());
 }
 

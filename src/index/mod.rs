@@ -1,6 +1,7 @@
 //! Keys and postings: where the events of a stream, a category, a type, a tag or a correlation id stand. Everything here is
 //! derived from the log: the end of it in memory, the rest in runs, which are looked up in place.
 
+mod copy;
 mod feed;
 mod filter;
 #[allow(clippy::module_inception, reason = "the index itself, among its parts")]
@@ -19,6 +20,7 @@ mod tail;
 mod upkeep;
 mod write;
 
+pub(crate) use copy::copy_runs;
 pub(crate) use feed::{FeedEvent, FeedStream, Resolved, resolve_stream, resolve_type, stream_in};
 pub(crate) use index::Index;
 pub(crate) use inspect::Inspect;

@@ -7,6 +7,7 @@ use super::snapshots::SNAPSHOT_DIR;
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
+use crate::index::copy_runs;
 use crate::log::{self, BACKUP_DRAFT, BackupFile, LOCK_FILE, LogCopy, Mark, StoreFile};
 use crate::medium::{Found, Medium, bug};
 use std::path::Path;
@@ -29,6 +30,7 @@ pub struct Backup {
 struct Source {
     view: View,
     store: StoreFile,
+    medium: Medium,
 }
 
 impl Source {
@@ -37,7 +39,7 @@ impl Source {
         let Some(store) = log::read_store_file(medium)? else {
             return Err(Error::not_a_store(medium.files.root(), "it has no store file"));
         };
-        Ok(Self { view: View::synced(core), store })
+        Ok(Self { view: View::synced(core), store, medium: medium.clone() })
     }
 
     /// Whether the log was once what a mark says.
@@ -162,6 +164,7 @@ fn run(
     }
     let (end, copied) = copied.copy.finish()?;
     bytes += copied;
+    copy_runs(&main.medium, target, end.segment)?;
     if is_full && let Some(problem) = super::check::verify_any(target)?.problems.into_iter().next() {
         return Err(Error::corrupt(problem));
     }
