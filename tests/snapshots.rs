@@ -8,7 +8,7 @@ mod tools;
 
 use orchestrix::prelude::*;
 use orchestrix::testing::{Bugs, Chance, Crash, Machine};
-use orchestrix::{Durability, ErrorKind, Retention, Snapshot};
+use orchestrix::{Durability, ErrorKind, Retention, Snapshot, verify};
 use states::{append, append_all, apply, crashes, replay, save, state};
 use std::fs;
 use std::path::Path;
@@ -119,6 +119,13 @@ fn whatever_happens_to_the_snapshot_log_the_state_is_the_same() {
             Store::options().read_only().open(&work).unwrap_or_else(|error| panic!("{what}: {error}"));
         same_states(&store, what);
         let stats = store.stats().expect("stats").snapshots;
+        let report = verify(&work).expect("a report");
+        assert!(report.is_clean() && report.index_problems.is_empty(), "{what}: {report:?}");
+        let told = !report.snapshot_problems.is_empty();
+        assert!(
+            told || (stats.problem.is_none() && stats.skipped == 0),
+            "{what}: verify tells nothing of {stats:?}"
+        );
         match (stats.problem, stats.skipped) {
             (Some(_), _) => unreadable += 1,
             (None, 0) => unharmed += 1,

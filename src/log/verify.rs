@@ -38,11 +38,14 @@ pub struct VerifyReport {
     /// from the log when it is met, or by [`Store::rebuild_index`](crate::Store::rebuild_index). But a disk that does this
     /// may do it to the log.
     pub index_problems: Vec<Corruption>,
+    /// What is wrong with the snapshot log, by files below `snapshots/`. No event is lost and no state is wrong: a snapshot that
+    /// is damaged is passed over. Where retention has removed its events, the state is lost with it.
+    pub snapshot_problems: Vec<Corruption>,
 }
 
 impl VerifyReport {
     /// Nothing is wrong with the log: everything that was acknowledged is there.
-    /// [`index_problems`](Self::index_problems) don't count.
+    /// [`index_problems`](Self::index_problems) and [`snapshot_problems`](Self::snapshot_problems) don't count.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }

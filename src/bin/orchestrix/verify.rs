@@ -1,5 +1,5 @@
-//! `verify`: every checksum, position and revision of a store. It takes no lock and changes nothing. Damage to the index alone
-//! is told, and no failure: the log has everything.
+//! `verify`: every checksum, position and revision of a store. It takes no lock and changes nothing. Damage to the index or
+//! the snapshots alone is told, and no failure: the log has everything.
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -27,6 +27,7 @@ fn print(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
             "tail_bytes": report.tail_bytes,
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "index_problems": report.index_problems.iter().map(problem).collect::<Vec<_>>(),
+            "snapshot_problems": report.snapshot_problems.iter().map(problem).collect::<Vec<_>>(),
         }))?;
     } else {
         text(report, &mut out)?;
@@ -46,7 +47,7 @@ fn problem(found: &Corruption) -> Value {
 }
 
 fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
-    for problem in report.problems.iter().chain(&report.index_problems) {
+    for problem in report.problems.iter().chain(&report.index_problems).chain(&report.snapshot_problems) {
         out.line(problem)?;
     }
     let events = grouped(report.events);
@@ -59,6 +60,9 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
     }
     if !report.index_problems.is_empty() {
         out.line("the index is damaged: no data is lost, and `index rebuild` makes it again")?;
+    }
+    if !report.snapshot_problems.is_empty() {
+        out.line("snapshots are damaged: those are passed over, and no event is lost")?;
     }
     Ok(())
 }
