@@ -122,7 +122,7 @@ impl<'a> CommitRef<'a> {
     }
 
     #[inline]
-    fn names_start(self) -> usize {
+    pub(crate) fn names_start(self) -> usize {
         self.directory_start() + 4 * self.name_count() as usize
     }
 

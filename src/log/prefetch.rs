@@ -3,7 +3,8 @@
 
 use super::geometry::{FRAMES_AT, HEADER_BYTES};
 use super::segment::Segment;
-use crate::event::layout::{NAME_END_MASK, header, record, u16_at, u32_at};
+use crate::event::commit::CommitRef;
+use crate::event::layout::{NAME_END_MASK, record, u16_at, u32_at};
 
 /// What stands so near before a record comes with it.
 const NEAR: u64 = 256;
@@ -27,15 +28,6 @@ impl Segment {
         self.far_frame(at).is_some()
     }
 
-    /// Place of the directory entry of a stream.
-    #[inline]
-    fn entry(&self, start: u64, stream: u64) -> u64 {
-        let head = self.region.bytes(start, start + HEADER_BYTES);
-        let streams = u64::from(u16_at(head, header::STREAMS));
-        let revisions = if streams > 1 { 8 * streams } else { 0 };
-        start + HEADER_BYTES + revisions + 4 * stream
-    }
-
     /// For a record that was fetched: its frame's header, and the revision of its stream.
     #[inline]
     pub(crate) fn prefetch_frame(&self, at: u64) {
@@ -49,22 +41,18 @@ impl Segment {
     #[inline]
     pub(crate) fn prefetch_entry(&self, at: u64) {
         if let Some((start, stream)) = self.far_frame(at) {
-            self.region.prefetch(self.entry(start, stream));
+            let commit = CommitRef::new(self.region.bytes(start, at));
+            self.region.prefetch(start + commit.directory_start() as u64 + 4 * stream);
         }
     }
 
     /// Then the name.
     #[inline]
     pub(crate) fn prefetch_name(&self, at: u64) {
-        let Some((start, stream)) = self.far_frame(at) else { return };
-        let entry = self.entry(start, stream);
-        if entry + 4 <= at {
-            let names = u64::from(
-                u32_at(self.region.bytes(start, start + HEADER_BYTES), header::NAMES) & header::NAMES_MASK,
-            );
-            let end = u32_at(self.region.bytes(entry, entry + 4), 0) & NAME_END_MASK;
-            let directory = entry - 4 * stream + 4 * names;
-            self.region.prefetch((directory + u64::from(end)).saturating_sub(1));
+        if let Some((start, stream)) = self.far_frame(at) {
+            let commit = CommitRef::new(self.region.bytes(start, at));
+            let end = u32_at(commit.directory(), 4 * stream as usize) & NAME_END_MASK;
+            self.region.prefetch((start + commit.names_start() as u64 + u64::from(end)).saturating_sub(1));
         }
     }
 }
