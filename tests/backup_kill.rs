@@ -3,6 +3,7 @@
 //! the end a backup completes it. `ORCHESTRIX_KILLS` is the number of rounds, twice that here.
 
 use orchestrix::prelude::*;
+use orchestrix::testing::Chance;
 use orchestrix::{RecordedEvent, verify};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -68,7 +69,7 @@ fn a_backup_that_is_killed_is_completed() {
     let kills =
         std::env::var("ORCHESTRIX_KILLS").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(10) * 2;
     let dir = tempfile::tempdir().expect("a directory");
-    let (mut incomplete, mut random) = (0, 0x9E37_79B9_7F4A_7C15u64);
+    let (mut incomplete, mut chance) = (0, Chance::new(1));
     for _ in 0..kills {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["child_that_backs_up", "--exact", "--nocapture", "--test-threads=1"])
@@ -79,10 +80,7 @@ fn a_backup_that_is_killed_is_completed() {
         let mut lines =
             BufReader::new(child.stdout.take().expect("a pipe")).lines().map(|line| line.expect("a line"));
         assert!(lines.any(|line| line == "begun"));
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        std::thread::sleep(Duration::from_micros(random % DELAY_MICROS_MAX));
+        std::thread::sleep(Duration::from_micros(chance.below(DELAY_MICROS_MAX)));
         child.kill().expect("a kill");
         let told = lines.filter_map(|line| line.parse::<u64>().ok()).last().unwrap_or(0);
         child.wait().expect("a status");

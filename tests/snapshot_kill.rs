@@ -3,6 +3,7 @@
 //! events have gone. `ORCHESTRIX_KILLS` is the number of rounds.
 
 use orchestrix::prelude::*;
+use orchestrix::testing::Chance;
 use orchestrix::{Durability, Retention, Snapshot, verify};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -89,7 +90,7 @@ fn child_that_saves() {
 fn kills_while_snapshots_are_saved_and_events_dropped() {
     let kills = std::env::var("ORCHESTRIX_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);
     let dir = tempfile::tempdir().expect("a directory");
-    let (mut told, mut random) = (BTreeMap::new(), 0x2545_F491_4F6C_DD1Du64);
+    let (mut told, mut chance) = (BTreeMap::new(), Chance::new(1));
     for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["child_that_saves", "--exact", "--nocapture", "--test-threads=1"])
@@ -100,10 +101,7 @@ fn kills_while_snapshots_are_saved_and_events_dropped() {
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut lines = lines.map(|line| line.expect("a line"));
         assert!(lines.any(|line| line == "begun"), "round {round}");
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        std::thread::sleep(Duration::from_micros(random % DELAY_MICROS_MAX));
+        std::thread::sleep(Duration::from_micros(chance.below(DELAY_MICROS_MAX)));
         child.kill().expect("a kill");
         for line in lines {
             if let Some((stream, revision)) = line.split_once(' ')

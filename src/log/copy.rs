@@ -3,7 +3,7 @@
 //! else says: `backup_file`.
 
 use super::base::{BASE_PATH, Base};
-use super::blocks::{self, SEAL_AT, Seal, StoreFile};
+use super::blocks::{SEAL_AT, Seal, StoreFile};
 use super::geometry::{FRAMES_AT, LOG_DIR, segment_path};
 use super::open::STORE_FILE;
 use super::recover;
@@ -29,16 +29,19 @@ pub(crate) struct LogCopy {
     piece_at: u64,
     end: Mark,
     bytes: u64,
+    is_full: bool,
 }
 
 impl LogCopy {
-    /// Begins in `medium`, behind `from`, up to where a copy of the same log is there; nothing is, if it is as by default.
-    /// Everything else in the folder of the log goes.
+    /// Begins in `medium`, behind `from`, up to where a copy of the same log was complete (nowhere, if it is as by default), or
+    /// anew, where that isn't there any more. Everything else in the folder of the log goes.
     ///
     /// # Errors
     /// `DiskFull`, `Io`.
     pub(crate) fn begin(medium: &Medium, store: &StoreFile, from: Mark, base: &Base) -> Result<Self, Error> {
+        let from = Self::found(medium, store, from, base)?;
         let copy = Self {
+            is_full: from.synced == 0,
             medium: medium.clone(),
             store: *store,
             current: None,
@@ -62,7 +65,7 @@ impl LogCopy {
     ///
     /// # Errors
     /// `Io`.
-    pub(crate) fn found(medium: &Medium, store: &StoreFile, from: Mark, base: &Base) -> Result<Mark, Error> {
+    fn found(medium: &Medium, store: &StoreFile, from: Mark, base: &Base) -> Result<Mark, Error> {
         let first = base.first_segment();
         if from.synced == 0 || from.segment < first {
             return Ok(Mark::default());
@@ -72,6 +75,16 @@ impl LogCopy {
             listing.get(number).is_some_and(|entry| entry.bytes == store.geometry.segment_bytes())
         };
         Ok(if (first..=from.segment).all(whole) { from } else { Mark::default() })
+    }
+
+    /// Up to where it goes so far.
+    pub(crate) fn end(&self) -> &Mark {
+        &self.end
+    }
+
+    /// Nothing was there to go on from.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     fn put_base(&self, base: &Base) -> io::Result<()> {
@@ -198,10 +211,4 @@ impl LogCopy {
         files.sync_dir("").map_err(failed)?;
         Ok((self.end, self.bytes))
     }
-}
-
-/// The name of the store whose log is in a directory, if there is one that can be read.
-pub(crate) fn copied_store(medium: &Medium) -> Option<StoreFile> {
-    let bytes = medium.files.read(STORE_FILE, blocks::BLOCK_BYTES + 1).ok()?;
-    StoreFile::decode(&bytes).ok()
 }

@@ -45,7 +45,7 @@ pub(crate) use blocks::{BLOCK_BYTES, SEAL_AT, SEAL_BYTES, Seal, segment_header, 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use check::Checker;
 pub(crate) use checkpoint::{Checkpoint, Follow};
-pub(crate) use copy::{LogCopy, copied_store};
+pub(crate) use copy::LogCopy;
 pub(crate) use frame::Fault;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use geometry::Seed;

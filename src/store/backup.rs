@@ -60,25 +60,19 @@ impl Source {
         Ok(end == *mark)
     }
 
-    /// Copies what follows `from` to `target`. Returns where it began, and how many bytes there were.
-    fn copy(&self, target: &Medium, from: Mark) -> Result<Copied, Error> {
+    /// Copies what follows `from`, if that is there, to `target`; the copy isn't finished yet.
+    fn copy(&self, target: &Medium, from: Mark) -> Result<LogCopy, Error> {
         let pinned = self.view.pinned();
-        let from = LogCopy::found(target, &self.store, from, self.view.base())?;
-        let mut frames = match from.synced {
+        let mut copy = LogCopy::begin(target, &self.store, from, self.view.base())?;
+        let mut frames = match copy.end().synced {
             0 => Some(Frames::first(pinned)),
             synced => Frames::at(pinned, synced + 1)?,
         };
-        let mut copy = LogCopy::begin(target, &self.store, from, self.view.base())?;
         while let Some(frame) = frames.as_mut().and_then(Frames::next).transpose()? {
             copy.feed(&frame)?;
         }
-        Ok(Copied { is_full: from.synced == 0, copy })
+        Ok(copy)
     }
-}
-
-struct Copied {
-    is_full: bool,
-    copy: LogCopy,
 }
 
 /// Copies the store to `target`.
@@ -97,29 +91,27 @@ pub(crate) fn backup(core: &Arc<Core>, target: &Medium) -> Result<Backup, Error>
         let snapshots = snapshots.map(|log| Ok::<_, Error>((Source::of(&log)?, log))).transpose()?;
         (snapshots, Source::of(core)?)
     };
-    if main.view.watermark().0 + 1 < main.view.first_position().0
-        || (main.view.base().first_segment() > 0 && main.view.pinned().event_count() == 0)
-    {
+    if main.view.base().first_segment() > 0 && main.view.pinned().event_count() == 0 {
         return Err(Error::invalid("nothing that is there is synced: there is nothing to back up"));
     }
-    let id = main.store.id;
-    let before = look(target, &main.store)?;
+    // Taking the lock leaves a file: not in a directory that is something else.
+    look(target, &main.store)?;
     let files = &target.files;
     files.create_root().map_err(|error| Error::io("creating", files.root(), error))?;
     let _lock = log::lock(target, Duration::ZERO)?;
-    let mut file = match BackupFile::read(target)? {
-        Some(file) if file.store == id => file,
-        found if found == before => {
-            BackupFile { store: id, is_complete: false, log: Mark::default(), snapshots: Mark::default() }
-        }
-        _ => return Err(Error::invalid(format!("{} has changed meanwhile", files.root().display()))),
-    };
+    let mut file = look(target, &main.store)?.unwrap_or(BackupFile {
+        store: main.store.id,
+        is_complete: false,
+        log: Mark::default(),
+        snapshots: Mark::default(),
+    });
     if !main.has(core, &file.log)? {
         return Err(other_history(core, target, file.log.synced));
     }
     let snapshots_from = match &snapshots {
         Some((source, log)) => {
-            let same = log::copied_store(&target.within(SNAPSHOT_DIR)) == Some(source.store);
+            let same = log::read_store_file(&target.within(SNAPSHOT_DIR))
+                .is_ok_and(|store| store == Some(source.store));
             if same && source.has(log, &file.snapshots)? { file.snapshots } else { Mark::default() }
         }
         None => Mark::default(),
@@ -148,7 +140,7 @@ fn run(
     let folder = target.within(SNAPSHOT_DIR);
     let snapshots_end = match snapshots {
         Some(source) => {
-            let (end, copied) = source.copy(&folder, snapshots_from)?.copy.finish()?;
+            let (end, copied) = source.copy(&folder, snapshots_from)?.finish()?;
             bytes += copied;
             end
         }
@@ -157,12 +149,12 @@ fn run(
             Mark::default()
         }
     };
-    let copied = main.copy(target, file.log)?;
-    let is_full = copied.is_full;
+    let copy = main.copy(target, file.log)?;
+    let is_full = copy.is_full();
     if bug!(target, complete_before_copy) {
         BackupFile { is_complete: true, ..*file }.store(target)?;
     }
-    let (end, copied) = copied.copy.finish()?;
+    let (end, copied) = copy.finish()?;
     bytes += copied;
     copy_runs(&main.medium, target, end.segment)?;
     if is_full && let Some(problem) = super::check::verify_any(target)?.problems.into_iter().next() {

@@ -108,8 +108,8 @@ impl Options {
     ///
     /// # Errors
     /// `Invalid`: an option is out of its bounds or differs from what is stored, or `dir` is no store
-    /// ([`Error::is_not_a_store`], [`Error::is_incomplete_backup`]). `Locked`: another writer has it. `Corrupt`: acknowledged data that was read is damaged.
-    /// `Unsupported`: a later version wrote it. `DiskFull`, `Io`.
+    /// ([`Error::is_not_a_store`], [`Error::is_incomplete_backup`]). `Locked`: another writer has it. `Corrupt`: acknowledged data
+    /// that was read is damaged. `Unsupported`: a later version wrote it. `DiskFull`, `Io`.
     pub fn open(self, dir: impl AsRef<Path>) -> Result<Store, Error> {
         if self.write_mode == Some(WriteMode::Heap) {
             return Err(Error::invalid(
