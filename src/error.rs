@@ -20,6 +20,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 pub enum ErrorKind {
     /// A stream is not what the append expected, or an event matches its condition.
     Conflict,
+    /// A reader goes on behind a position that the log doesn't have, or that isn't what the reader saw there.
+    Ahead,
     /// Bytes that were acknowledged are damaged or missing, or a file is not what it should be.
     Corrupt,
     /// No room on the file system (`ENOSPC`, `EDQUOT`, `EFBIG`). Reading goes on; appending works again once there is room.
@@ -85,6 +87,7 @@ pub struct Error(Arc<Repr>);
 #[derive(Debug)]
 enum Repr {
     Conflict(Conflict),
+    Ahead { what: String },
     Corrupt(Corruption),
     DiskFull { what: String, source: io::Error },
     Io { what: String, source: io::Error },
@@ -106,6 +109,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match &*self.0 {
             Repr::Conflict(_) => ErrorKind::Conflict,
+            Repr::Ahead { .. } => ErrorKind::Ahead,
             Repr::Corrupt(_) => ErrorKind::Corrupt,
             Repr::DiskFull { .. } => ErrorKind::DiskFull,
             Repr::Io { .. } => ErrorKind::Io,
@@ -191,6 +195,12 @@ impl Error {
     pub fn is_truncated(&self) -> bool {
         self.kind() == ErrorKind::Truncated
     }
+
+    /// A reader goes on behind what the log doesn't have: it has seen what power loss has taken since.
+    pub fn is_ahead(&self) -> bool {
+        self.kind() == ErrorKind::Ahead
+    }
+
     /// A later version wrote this, or it is an event of a type that isn't known.
     pub fn is_unsupported(&self) -> bool {
         self.kind() == ErrorKind::Unsupported
@@ -296,6 +306,11 @@ impl Error {
         Repr::Undecoded(undecoded).into()
     }
 
+    /// For authors of stores: a reader goes on behind what the store doesn't have; `what` says what it saw and what is there.
+    pub fn ahead(what: impl Into<String>) -> Self {
+        Repr::Ahead { what: what.into() }.into()
+    }
+
     pub(crate) fn corrupt(corruption: Corruption) -> Self {
         Repr::Corrupt(corruption).into()
     }
@@ -327,6 +342,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Repr::Conflict(conflict) => conflict.fmt(f),
+            Repr::Ahead { what } => write!(f, "the reader is ahead of the log: {what}"),
             Repr::Corrupt(corruption) => corruption.fmt(f),
             Repr::DiskFull { what, source } => write!(f, "disk full: {what}: {source}"),
             Repr::Io { what, source } => write!(f, "{what}: {source}"),

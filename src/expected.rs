@@ -1,4 +1,4 @@
-//! What an append demands of its stream, and what its `Ok` has survived.
+//! What an append demands of its stream, what its `Ok` has survived, and what readers may see.
 
 use crate::Revision;
 use std::fmt;
@@ -55,4 +55,16 @@ pub enum Durability {
     /// Power loss: the commit is on stable storage.
     #[default]
     Power,
+}
+
+/// The position up to which a reader may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Watermark {
+    /// Everything up to it survives power loss, so nothing that was read is ever lost. It follows the commits within the
+    /// store's sync interval.
+    #[default]
+    Synced,
+    /// Everything up to it is visible at once; power loss may take what isn't synced yet, and readers ahead of it.
+    Committed,
 }

@@ -58,6 +58,7 @@ mod medium;
 mod index;
 mod log;
 mod store;
+mod subscribe;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -72,7 +73,7 @@ pub use event::{
 };
 #[cfg(feature = "json")]
 pub use event::{Json, cloudevents};
-pub use expected::{Durability, Expected};
+pub use expected::{Durability, Expected, Watermark};
 pub use log::{RecoveryReport, RepairStep, TailCut, VerifyReport};
 pub use medium::WriteMode;
 #[cfg(feature = "derive")]
@@ -81,11 +82,13 @@ pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
-    AnyStore, Backup, Batch, BatchIter, Capabilities, Commit, Cursor, DropReason, Embedded, EventStore,
-    Events, Head, Held, Hold, IndexStats, NextBatch, Options, Progress, QueryEvents, Read, ReadRequest,
-    Receipt, RepairPlan, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Stats, Store,
-    StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
+    AnyStore, Backup, Batch, BatchIter, Capabilities, Commit, DropReason, Embedded, EventStore, Events, Head,
+    Held, Hold, IndexStats, Lag, Located, Options, Progress, QueryEvents, Read, ReadRequest, Receipt,
+    RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Start, Stats,
+    Store, StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
 };
+
+pub use subscribe::{Cursor, NextBatch, Subscribe};
 
 /// What nearly every program uses: one `use orchestrix::prelude::*`.
 pub mod prelude {

@@ -1,12 +1,12 @@
 //! One value for an operation that can wait: a thread `wait`s for it, a task `await`s it. One implementation.
 
-use crate::Error;
+use crate::{Error, Position};
 use event_listener::{Event, EventListener, Listener};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Work that many wait for and any of them, or a background job, may do.
@@ -19,6 +19,10 @@ pub(crate) trait Work: Send + Sync {
     fn request(&self, target: u64);
     /// Notified after each change of an outcome.
     fn event(&self) -> &Event;
+    /// How far it has come, where that is more than a target was.
+    fn reached(&self) -> u64 {
+        0
+    }
 }
 
 /// An operation that is under way: a thread [`wait`](Pending::wait)s for it, a task `.await`s it.
@@ -28,6 +32,9 @@ pub(crate) trait Work: Send + Sync {
 #[must_use = "nothing is known to be durable until `.wait()` (threads) or `.await` (tasks) says so"]
 pub struct Pending<T, E = Error>(State<T, E>);
 
+/// What waiting gives, from the outcome and the value that was kept for it.
+type Finish<T, E> = fn(Result<(), Error>, &dyn Work, T) -> Result<T, E>;
+
 enum State<T, E> {
     Ready(Result<T, E>),
     Working {
@@ -35,7 +42,7 @@ enum State<T, E> {
         target: u64,
         value: T,
         listener: Option<EventListener>,
-        fail: fn(Error) -> E,
+        finish: Finish<T, E>,
     },
     Future(Pin<Box<dyn Future<Output = Result<T, E>> + Send>>),
     Done,
@@ -47,7 +54,16 @@ impl<T, E> Unpin for Pending<T, E> {}
 impl<T> Pending<T, Error> {
     /// `value`, once `work` has reached `target`.
     pub(crate) fn working(work: Arc<dyn Work>, target: u64, value: T) -> Self {
-        Self(State::Working { work, target, value, listener: None, fail: |error| error })
+        let finish: Finish<T, Error> = |outcome, _, value| outcome.map(|()| value);
+        Self(State::Working { work, target, value, listener: None, finish })
+    }
+}
+
+impl Pending<Position, Error> {
+    /// How far `work` has come, once it has reached `target`.
+    pub(crate) fn reaching(work: Arc<dyn Work>, target: u64) -> Self {
+        let finish: Finish<Position, Error> = |outcome, work, _| outcome.map(|()| Position(work.reached()));
+        Self(State::Working { work, target, value: Position::START, listener: None, finish })
     }
 }
 
@@ -67,6 +83,23 @@ impl<T, E> Pending<T, E> {
         match self.0 {
             State::Ready(result) => Ok(result),
             under_way => Err(Self(under_way)),
+        }
+    }
+
+    /// The result, if it is over now; nobody is asked to go on with it, and nothing is woken later.
+    pub(crate) fn now(self) -> Result<Result<T, E>, Self> {
+        match self.0 {
+            State::Working { work, target, value, listener, finish } => match work.outcome(target) {
+                Some(outcome) => Ok(finish(outcome, &*work, value)),
+                None => Err(Self(State::Working { work, target, value, listener, finish })),
+            },
+            State::Future(mut future) => {
+                match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(result) => Ok(result),
+                    Poll::Pending => Err(Self(State::Future(future))),
+                }
+            }
+            other => Self(other).into_ready(),
         }
     }
 
@@ -106,15 +139,15 @@ impl<T, E> Pending<T, E> {
     /// # Panics
     /// If it was polled to its end before.
     pub fn wait_timeout(self, limit: Duration) -> Result<Result<T, E>, Self> {
-        self.wait_until(Instant::now().checked_add(limit))
+        self.wait_until(deadline(limit))
     }
 
-    fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, E>, Self> {
+    pub(crate) fn wait_until(self, deadline: Option<Instant>) -> Result<Result<T, E>, Self> {
         match self.0 {
             State::Ready(result) => Ok(result),
-            State::Working { work, target, value, listener, fail } => loop {
+            State::Working { work, target, value, listener, finish } => loop {
                 if let Some(outcome) = work.outcome(target) {
-                    return Ok(outcome.map(|()| value).map_err(fail));
+                    return Ok(finish(outcome, &*work, value));
                 }
                 let listening = work.event().listen();
                 if work.outcome(target).is_some() || work.lead(target) {
@@ -128,7 +161,7 @@ impl<T, E> Pending<T, E> {
                     }
                 };
                 if !in_time && work.outcome(target).is_none() {
-                    return Err(Self(State::Working { work, target, value, listener, fail }));
+                    return Err(Self(State::Working { work, target, value, listener, finish }));
                 }
             },
             State::Future(future) => block_on(future, deadline).map_err(|future| Self(State::Future(future))),
@@ -143,15 +176,15 @@ impl<T, E> Future for Pending<T, E> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match std::mem::replace(&mut self.0, State::Done) {
             State::Ready(result) => Poll::Ready(result),
-            State::Working { work, target, value, mut listener, fail } => loop {
+            State::Working { work, target, value, mut listener, finish } => loop {
                 if let Some(outcome) = work.outcome(target) {
-                    return Poll::Ready(outcome.map(|()| value).map_err(fail));
+                    return Poll::Ready(finish(outcome, &*work, value));
                 }
                 match &mut listener {
                     Some(waiting) => match Pin::new(waiting).poll(cx) {
                         Poll::Ready(()) => listener = None,
                         Poll::Pending => {
-                            self.0 = State::Working { work, target, value, listener, fail };
+                            self.0 = State::Working { work, target, value, listener, finish };
                             return Poll::Pending;
                         }
                     },
@@ -181,6 +214,11 @@ impl<T, E> fmt::Debug for Pending<T, E> {
             State::Done => "Pending(taken)",
         })
     }
+}
+
+/// The moment when so much time has passed; `None` if no clock gets there.
+pub(crate) fn deadline(limit: Duration) -> Option<Instant> {
+    Instant::now().checked_add(limit)
 }
 
 /// Polls `future` on this thread, which parks in between. Gives it back at the deadline.

@@ -6,8 +6,9 @@ use super::tail::{Tail, Through};
 use crate::event::names::name_hash;
 use crate::log::blocks::StoreId;
 use crate::log::{Base, Geometry};
+use arc_swap::{ArcSwap, Guard};
 use foldhash::fast::FixedState;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,7 +17,9 @@ pub(crate) struct Index {
     pub(super) state: FixedState,
     pub(super) store: StoreId,
     pub(super) geometry: Geometry,
-    layers: RwLock<Arc<Layers>>,
+    layers: ArcSwap<Layers>,
+    /// Held by who makes the next layers.
+    changing: Mutex<()>,
     pub(super) upkeep: Mutex<()>,
     pub(super) stopping: AtomicBool,
     pub(super) counts: Counts,
@@ -51,7 +54,8 @@ impl Index {
             state,
             store: *store,
             geometry,
-            layers: RwLock::new(Arc::new(Layers::behind(base, runs, store, geometry))),
+            layers: ArcSwap::from_pointee(Layers::behind(base, runs, store, geometry)),
+            changing: Mutex::new(()),
             upkeep: Mutex::new(()),
             stopping: AtomicBool::new(false),
             counts: Counts::default(),
@@ -70,20 +74,26 @@ impl Index {
     /// The layers as they are now.
     #[inline]
     pub(crate) fn layers(&self) -> Arc<Layers> {
-        self.layers.read().clone()
+        self.layers.load_full()
     }
 
-    /// The layers, which nobody replaces while this is kept.
+    /// The same, for as long as it takes to look something up. Who has the writer's lock knows that their tail is the one that
+    /// grows.
     #[inline]
-    pub(crate) fn hold(&self) -> RwLockReadGuard<'_, Arc<Layers>> {
-        self.layers.read()
+    pub(crate) fn layers_now(&self) -> Guard<Arc<Layers>> {
+        self.layers.load()
+    }
+
+    /// These layers without what is in memory.
+    pub(crate) fn runs_only(&self, layers: &Layers) -> Layers {
+        Layers::behind(layers.base().clone(), layers.runs().to_vec(), &self.store, self.geometry)
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Layers)) {
-        let mut layers = self.layers.write();
-        let mut next = Layers::clone(&layers);
+        let _one = self.changing.lock();
+        let mut next = Layers::clone(&self.layers.load());
         change(&mut next);
-        *layers = Arc::new(next);
+        self.layers.store(Arc::new(next));
     }
 
     /// Begins the tail of a segment, if it isn't there. The caller has the writer's lock, or is the only one.

@@ -190,7 +190,7 @@ impl Follow for Opening {
     fn commit(&mut self, commit: CommitRef<'_>, place: Place) -> Result<(), Fault> {
         let index = self.index.as_ref().expect("it was begun");
         let segment = index.geometry.segment(place);
-        if index.hold().tail().segment != segment {
+        if index.layers_now().tail().segment != segment {
             index.roll(segment);
             upkeep::pack_frozen(index);
         }

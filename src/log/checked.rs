@@ -7,6 +7,7 @@ use super::geometry::{FRAMES_AT, HEADER_BYTES, segment_path};
 use super::scan::Stop;
 use super::segment::Segment;
 use crate::error::{Corruption, Error};
+use crate::event::EventRef;
 use crate::event::commit::CommitRef;
 use crate::event::layout::{record, u32_at};
 use std::cell::RefCell;
@@ -93,6 +94,13 @@ impl Segment {
             true => Ok(commit),
             false => Err(self.no_record(offset, "another part of a frame")),
         }
+    }
+
+    /// The event whose record begins at `offset`, which was checked.
+    #[inline]
+    pub(crate) fn checked_event(&self, offset: u64) -> EventRef<'_> {
+        let back = self.back_to_frame(offset);
+        self.checked_frame(offset - u64::from(back)).event_at(back)
     }
 
     /// How far back from the record at `offset`, which was checked, its frame begins.

@@ -6,12 +6,14 @@ use super::geometry::{Geometry, LOG_DIR, Place, segment_path};
 use super::prepare::{PrepareJob, Window};
 use super::segment::{Segment, Table};
 use super::sync::{IdleJob, Sync, SyncJob};
-use super::watermark::{Mark, Watermark};
+use super::watch::Watch;
+use super::watermark::{Mark, WatermarkFile};
 use super::writer::Writer;
 use crate::error::{Corruption, Error};
+use crate::expected::Watermark;
 use crate::medium::{Job, Lock, Medium};
-use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -21,8 +23,21 @@ use std::time::Duration;
 pub(crate) struct Log {
     pub(crate) medium: Medium,
     pub(crate) geometry: Geometry,
-    table: Arc<RwLock<Arc<Table>>>,
+    table: Arc<ArcSwap<Table>>,
     write: Option<Arc<WriteSide>>,
+    seen: Seen,
+}
+
+/// How far readers may read.
+pub(crate) struct Seen {
+    committed: Arc<Watch>,
+    synced: Arc<Watch>,
+}
+
+impl Seen {
+    pub(crate) fn new(medium: &Medium, committed: u64, synced: u64) -> Self {
+        Self { committed: Watch::new(&medium.jobs, committed), synced: Watch::new(&medium.jobs, synced) }
+    }
 }
 
 /// What only a log that is open for writing has.
@@ -31,12 +46,12 @@ pub(crate) struct WriteSide {
     pub(crate) id: StoreId,
     pub(crate) geometry: Geometry,
     pub(crate) sync: Sync,
-    pub(super) watermark: Watermark,
+    pub(super) watermark: WatermarkFile,
     pub(super) window: Window,
     pub(super) jobs: OwnJobs,
-    table: Arc<RwLock<Arc<Table>>>,
+    table: Arc<ArcSwap<Table>>,
     writer: Mutex<Writer>,
-    committed: CachePadded<AtomicU64>,
+    committed: Arc<Watch>,
     lock: Mutex<Option<Box<dyn Lock>>>,
     companion: OnceLock<Box<dyn Companion>>,
     /// Number of the first segment that may have no durable seal.
@@ -63,7 +78,7 @@ pub(super) struct OwnJobs {
 pub(crate) struct WriteStart {
     pub(crate) id: StoreId,
     pub(crate) lock: Box<dyn Lock>,
-    pub(crate) watermark: Watermark,
+    pub(crate) watermark: WatermarkFile,
     pub(crate) writer: Writer,
     pub(crate) mark: Mark,
     pub(crate) sync_interval: Duration,
@@ -72,19 +87,23 @@ pub(crate) struct WriteStart {
 }
 
 impl Log {
-    /// A log that is only read.
-    pub(crate) fn read_only(medium: Medium, geometry: Geometry, table: Table) -> Self {
-        Self { medium, geometry, table: Arc::new(RwLock::new(Arc::new(table))), write: None }
+    /// A log that is only read, as far as it went when it was opened.
+    pub(crate) fn read_only(medium: Medium, geometry: Geometry, table: Table, seen: Seen) -> Self {
+        let what = "the store was opened read-only and shows what was there then: nothing will stand beyond";
+        seen.committed.end(Error::invalid(what));
+        seen.synced.end(Error::invalid(what));
+        Self { medium, geometry, table: Arc::new(ArcSwap::from_pointee(table)), write: None, seen }
     }
 
     /// A log that goes on where recovery ended.
     pub(crate) fn writable(medium: Medium, geometry: Geometry, table: Table, start: WriteStart) -> Self {
-        let table = Arc::new(RwLock::new(Arc::new(table)));
+        let table = Arc::new(ArcSwap::from_pointee(table));
+        let seen = Seen::new(&medium, start.mark.synced, start.mark.synced);
         let write = Arc::new_cyclic(|weak: &Weak<WriteSide>| WriteSide {
             medium: medium.clone(),
             id: start.id,
             geometry,
-            sync: Sync::new(start.mark, start.sync_interval),
+            sync: Sync::new(start.mark, start.sync_interval, seen.synced.clone()),
             watermark: start.watermark,
             window: Window::new(geometry),
             jobs: OwnJobs {
@@ -93,18 +112,32 @@ impl Log {
                 prepare: Arc::new(PrepareJob(weak.clone())),
             },
             table: table.clone(),
-            committed: CachePadded::new(AtomicU64::new(start.mark.synced)),
+            committed: seen.committed.clone(),
             writer: Mutex::new(start.writer),
             lock: Mutex::new(Some(start.lock)),
             companion: OnceLock::new(),
             unsealed: AtomicU64::new(start.unsealed),
         });
-        Self { medium, geometry, table, write: Some(write) }
+        Self { medium, geometry, table, write: Some(write), seen }
     }
 
     /// The segments as they are now.
     pub(crate) fn table(&self) -> Arc<Table> {
-        self.table.read().clone()
+        self.table.load_full()
+    }
+
+    /// The same, for as long as it takes to look something up.
+    #[inline]
+    pub(crate) fn table_now(&self) -> impl std::ops::Deref<Target = Arc<Table>> + use<> {
+        self.table.load()
+    }
+
+    /// The watermark that readers of the log go by.
+    pub(crate) fn watch(&self, watermark: Watermark) -> &Arc<Watch> {
+        match watermark {
+            Watermark::Synced => &self.seen.synced,
+            Watermark::Committed => &self.seen.committed,
+        }
     }
 
     /// Removes the segments before number `first`, which a base that is durable says are gone. Views keep what they have pinned.
@@ -112,10 +145,7 @@ impl Log {
     /// # Errors
     /// `Io`: files are left over, which the next retention or opening removes.
     pub(crate) fn remove_before(&self, first: u64) -> Result<(), Error> {
-        {
-            let mut table = self.table.write();
-            *table = Arc::new(table.from(first));
-        }
+        self.table.rcu(|table| table.from(first));
         self.remove_files_before(first)
     }
 
@@ -131,6 +161,21 @@ impl Log {
             return Ok(());
         }
         files.sync_dir(LOG_DIR).map_err(|error| Error::io("syncing", Path::new(LOG_DIR), error))
+    }
+
+    /// About where the log ends for who goes by a watermark.
+    pub(crate) fn end_of(&self, watermark: Watermark) -> Place {
+        match (&self.write, watermark) {
+            (Some(side), Watermark::Synced) => {
+                let mark = side.sync.mark();
+                self.geometry.place(mark.segment, mark.offset)
+            }
+            _ => {
+                let table = self.table_now();
+                let last = table.last();
+                last.map_or(Place(0), |last| self.geometry.place(last.number, last.region.published()))
+            }
+        }
     }
 
     /// The writing side.
@@ -187,8 +232,7 @@ impl WriteSide {
 
     /// Position up to which commits are visible.
     pub(crate) fn committed_position(&self) -> u64 {
-        // Pairs with the Release in `committed`.
-        self.committed.load(Ordering::Acquire)
+        self.committed.position()
     }
 
     /// Refuses to go on after `close` or a failed sync.
@@ -202,9 +246,8 @@ impl WriteSide {
 
     #[inline]
     pub(super) fn committed(&self, position: u64) {
-        // Pairs with the Acquire in `committed_position`.
-        self.committed.store(position, Ordering::Release);
         self.watermark.committed(position);
+        self.committed.publish(position);
     }
 
     /// Starts the background work that a commit makes necessary. Costs a few loads when it is under way already.
@@ -217,12 +260,11 @@ impl WriteSide {
     }
 
     pub(super) fn table_push(&self, segment: Arc<Segment>) {
-        let mut table = self.table.write();
-        *table = Arc::new(table.with(segment));
+        self.table.rcu(|table| table.with(segment.clone()));
     }
 
     pub(super) fn table(&self) -> Arc<Table> {
-        self.table.read().clone()
+        self.table.load_full()
     }
 
     /// Ends writing: no append after this succeeds. What was committed is not yet synced; see `close`.
@@ -249,7 +291,14 @@ impl WriteSide {
         });
         self.watermark.release();
         drop(lock);
+        self.end_watching(&Error::closed());
         result
+    }
+
+    /// Nothing more is committed or synced.
+    pub(super) fn end_watching(&self, why: &Error) {
+        self.committed.end(why.clone());
+        self.sync.end_watching(why);
     }
 
     /// Has somebody told of what happens; once.

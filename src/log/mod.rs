@@ -7,6 +7,7 @@ mod backup_file;
 mod base;
 mod base_draft;
 mod behind;
+mod bell;
 pub(crate) mod blocks;
 mod check;
 mod checked;
@@ -27,9 +28,11 @@ mod repair;
 mod report;
 mod scan;
 mod segment;
+mod stretch;
 mod sync;
 mod verify;
 mod walk;
+mod watch;
 mod watermark;
 mod writer;
 
@@ -60,6 +63,7 @@ pub use report::{RecoveryReport, TailCut};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use scan::{Chain, Frames};
 pub(crate) use segment::{Segment, Table};
+pub(crate) use stretch::{Behind, Stretch, StretchEvents, Wanted};
 pub use verify::VerifyReport;
 pub(crate) use verify::verify;
 pub(crate) use walk::{Walk, Walked};

@@ -5,12 +5,12 @@ use super::base::Base;
 use super::blocks::{BLOCK_BYTES, StoreFile};
 use super::checkpoint::Follow;
 use super::geometry::{Geometry, LOG_DIR};
-use super::log::{Log, WriteStart};
+use super::log::{Log, Seen, WriteStart};
 use super::recover::{self, Recovered};
 use super::reopen;
 use super::report::RecoveryReport;
 use super::segment::Table;
-use super::watermark::{self, WATERMARK_FILE, Watermark};
+use super::watermark::{self, WATERMARK_FILE, WatermarkFile};
 use crate::error::Error;
 use crate::medium::{Found, Lock, Medium};
 use std::io;
@@ -70,7 +70,8 @@ fn open_to_read(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Resu
     recover::publish_all(&mut found.segments, ends.into_iter());
     let table =
         found.segments.iter().fold(Table::default(), |table, (segment, _)| table.with(segment.clone()));
-    Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, table), report: found.report })
+    let seen = Seen::new(medium, found.chain.next - 1, found.report.synced);
+    Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, table, seen), report: found.report })
 }
 
 /// Recovers beside a writer, which may move the beginning of the log on meanwhile: then from the new one.
@@ -116,7 +117,7 @@ fn open_to_write(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Res
         return Err(only_later("log"));
     }
     backup_file::forget(medium)?;
-    let watermark = Watermark::open(medium, &store.id)?;
+    let watermark = WatermarkFile::open(medium, &store.id)?;
     create_log_dir(medium)?;
     finish(medium, how, &store, lock, watermark, found)
 }
@@ -130,7 +131,7 @@ fn finish(
     how: &OpenLog,
     store: &StoreFile,
     lock: Box<dyn Lock>,
-    watermark: Watermark,
+    watermark: WatermarkFile,
     found: Recovered,
 ) -> Result<Opened, Error> {
     let report = found.report.clone();

@@ -2,7 +2,7 @@
 
 use super::blocks::{self, StoreId};
 use super::checked::Checked;
-use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Seed, segment_path};
+use super::geometry::{FRAMES_AT, Geometry, LOG_DIR, Place, Seed, segment_path};
 use crate::error::Error;
 use crate::medium::{Access, Medium, Region, RegionWriter, bug};
 use parking_lot::Mutex;
@@ -150,7 +150,7 @@ impl Segment {
     }
 }
 
-/// All segments of a log, by number. Immutable: a roll-over makes a new one.
+/// Segments that follow one another, by number: most often all of a log. Immutable: a roll-over makes a new one.
 #[derive(Clone, Default)]
 pub(crate) struct Table {
     first: u64,
@@ -186,5 +186,21 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.segments.len()
+    }
+
+    /// The last segment.
+    pub(crate) fn last(&self) -> Option<&Arc<Segment>> {
+        self.segments.last()
+    }
+
+    /// The segments that ascending places are in, and those between: what has to stay mapped.
+    pub(crate) fn of_places(&self, geometry: Geometry, places: &[Place]) -> Self {
+        let [Some(low), Some(high)] = [places.iter().min(), places.iter().max()] else {
+            return Self::default();
+        };
+        let number = |place: &Place| geometry.segment(*place).max(self.first);
+        let index = |place: &Place| usize::try_from(number(place) - self.first).unwrap_or(usize::MAX);
+        let (from, to) = (index(low).min(self.len()), index(high).saturating_add(1).min(self.len()));
+        Self { first: number(low), segments: self.segments[from..to].to_vec() }
     }
 }

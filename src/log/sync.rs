@@ -6,11 +6,11 @@
 use super::blocks::{SEAL_AT, Seal};
 use super::geometry::{FRAMES_AT, segment_path};
 use super::log::WriteSide;
+use super::watch::Watch;
 use super::watermark::{Mark, WATERMARK_FILE};
 use crate::error::Error;
 use crate::medium::{Job, Medium, bug};
 use crate::pending::Work;
-use crossbeam_utils::CachePadded;
 use event_listener::Event;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -27,7 +27,7 @@ const GATHER: Duration = Duration::from_micros(60);
 
 /// How far the log is synced, and who is at it.
 pub(crate) struct Sync {
-    synced: CachePadded<AtomicU64>,
+    synced: Arc<Watch>,
     /// The same with its place; written only by the leader.
     mark: Mutex<Mark>,
     leading: Mutex<()>,
@@ -45,9 +45,9 @@ pub(crate) struct Sync {
 }
 
 impl Sync {
-    pub(super) fn new(mark: Mark, interval: Duration) -> Self {
+    pub(super) fn new(mark: Mark, interval: Duration, synced: Arc<Watch>) -> Self {
         Self {
-            synced: CachePadded::new(AtomicU64::new(mark.synced)),
+            synced,
             mark: Mutex::new(mark),
             leading: Mutex::new(()),
             changed: Event::new(),
@@ -70,8 +70,7 @@ impl Sync {
     /// Position up to which everything survives power loss.
     #[inline]
     pub(crate) fn synced(&self) -> u64 {
-        // Pairs with the Release in `advance`.
-        self.synced.load(Ordering::Acquire)
+        self.synced.position()
     }
 
     /// The same with the place after it.
@@ -87,8 +86,11 @@ impl Sync {
 
     fn advance(&self, mark: Mark) {
         *self.mark.lock() = mark;
-        // Pairs with the Acquire in `synced`.
-        self.synced.store(mark.synced, Ordering::Release);
+        self.synced.publish(mark.synced);
+    }
+
+    pub(super) fn end_watching(&self, why: &Error) {
+        self.synced.end(why.clone());
     }
 
     #[inline]
@@ -227,7 +229,9 @@ impl WriteSide {
         let _ = self.sync.failure.set(error.clone());
         self.watermark.poisoned();
         self.sync.changed.notify(usize::MAX);
-        Error::poisoned(error)
+        let poisoned = Error::poisoned(error);
+        self.end_watching(&poisoned);
+        poisoned
     }
 
     fn schedule_idle(&self) {

@@ -27,9 +27,9 @@ pub(crate) struct Walk<'t> {
 }
 
 impl<'t> Walk<'t> {
-    /// Begins at the frame at `place`.
+    /// Begins at the frame at `place`, or at the first one of the segment behind a full one.
     pub(crate) fn from(table: &'t Table, geometry: Geometry, place: Place) -> Self {
-        let (segment, offset) = (geometry.segment(place), geometry.offset(place));
+        let (segment, offset) = (geometry.segment(place), geometry.offset(place).max(FRAMES_AT));
         Self { table, geometry, segment, offset, next: None }
     }
 

@@ -98,7 +98,7 @@ pub(crate) fn writer_lives(medium: &Medium) -> Result<bool, Error> {
 }
 
 /// The writer's end of the file.
-pub(crate) struct Watermark {
+pub(crate) struct WatermarkFile {
     region: Arc<Region>,
     store: StoreId,
     /// Storing a word is a plain store, not a system call.
@@ -108,7 +108,7 @@ pub(crate) struct Watermark {
     alive: Mutex<Option<Box<dyn Lock>>>,
 }
 
-impl Watermark {
+impl WatermarkFile {
     /// Opens the file, or makes it. A header that is damaged is written again; its marks stay.
     pub(crate) fn open(medium: &Medium, store: &StoreId) -> Result<Self, Error> {
         let failed = |error| Error::io("opening", Path::new(WATERMARK_FILE), error);

@@ -99,12 +99,17 @@ impl Writer {
         Ok(written)
     }
 
-    /// Lets readers see what was written.
+    /// Lets readers read what was written. The index is fed after this, and [`announce`](Self::announce) is last.
     #[inline]
     pub(crate) fn publish(&mut self, side: &WriteSide) {
         self.current.1.publish(self.end);
-        side.committed(self.next - 1);
         side.nudge(self.current.0.ready(), self.end);
+    }
+
+    /// Moves the committed watermark: from here on it is told of what was written.
+    #[inline]
+    pub(crate) fn announce(&self, side: &WriteSide) {
+        side.committed(self.next - 1);
     }
 
     /// Whether writing calls nobody: it is a copy to memory.

@@ -3,6 +3,7 @@
 //!
 //! Paths are relative to the store's directory, with `/` between parts; `""` is the directory itself.
 
+pub(crate) mod atomic;
 mod clock;
 mod files;
 mod heap;
@@ -10,6 +11,7 @@ mod jobs;
 mod lock;
 mod mapping;
 mod posix;
+mod published;
 mod region;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
@@ -19,6 +21,8 @@ pub(crate) use clock::SystemTimeSource;
 pub(crate) use files::RealFiles;
 pub(crate) use heap::HeapFiles;
 pub(crate) use jobs::Pool;
+#[cfg(all(test, orchestrix_loom))]
+pub(crate) use published::Published;
 pub(crate) use region::{Region, RegionWriter};
 
 use std::fmt;

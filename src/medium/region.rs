@@ -27,6 +27,7 @@
 //! contract: a read or store past the new end raises `SIGBUS`. So does a read whose page the device can't deliver.
 
 use super::mapping::{Mapping, MappingKind};
+use super::published::Published;
 use super::{Site, WriteMode};
 use crossbeam_utils::CachePadded;
 use std::io;
@@ -84,7 +85,7 @@ pub(crate) struct Region {
     observed: bool,
     ops: Box<dyn RegionOps>,
     mapping: Mapping,
-    published: CachePadded<AtomicU64>,
+    published: CachePadded<Published>,
 }
 
 // SAFETY: `base` points into `mapping`, which is owned and may be used from any thread. Which bytes behind it may be
@@ -126,7 +127,7 @@ impl Region {
             observed: ops.observes(),
             ops,
             mapping,
-            published: CachePadded::new(AtomicU64::new(head)),
+            published: CachePadded::new(Published::new(head)),
         };
         let plain = writable && !positioned && !region.observed;
         RegionWriter { region: Arc::new(region), plain }
@@ -142,7 +143,7 @@ impl Region {
     /// [`RegionWriter::publish`].
     #[inline]
     pub(crate) fn published(&self) -> u64 {
-        self.published.load(Ordering::Acquire)
+        self.published.get()
     }
 
     /// The published bytes `[from, to)`.

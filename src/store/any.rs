@@ -5,8 +5,9 @@ use super::contract::{Capabilities, EventStore, Snapshot};
 use super::handle::Store;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
+use super::start::{Lag, Located, Start};
 use crate::Position;
-use crate::expected::Durability;
+use crate::expected::{Durability, Watermark};
 use crate::pending::Pending;
 use std::any::Any;
 use std::sync::Arc;
@@ -31,6 +32,15 @@ macro_rules! hand_on {
         }
         fn beyond(&$self, position: Position) -> Pending<Position> {
             $to.beyond(position)
+        }
+        fn committed_beyond(&$self, position: Position) -> Pending<Position> {
+            $to.committed_beyond(position)
+        }
+        fn locate(&$self, start: Start, watermark: Watermark) -> Pending<Located> {
+            $to.locate(start, watermark)
+        }
+        fn lag(&$self, request: &ReadRequest, watermark: Watermark) -> Lag {
+            $to.lag(request, watermark)
         }
         fn progress(&$self, consumer: &str) -> Pending<Option<Vec<u8>>> {
             $to.progress(consumer)

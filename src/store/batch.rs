@@ -1,9 +1,9 @@
 //! Events that are owned together: places in pinned segments, or copies. What is in a batch was verified when it was made.
 
-use super::view::View;
+use super::start::ResumeToken;
 use crate::Position;
 use crate::event::{EventRef, RecordedEvent};
-use crate::log::Place;
+use crate::log::{Geometry, Place, Stretch, StretchEvents, Table};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,29 +28,54 @@ struct Inner {
     len: usize,
     through: Position,
     caught_up: bool,
+    end: Option<End>,
 }
 
-/// Events that were read at once.
+/// Where the embedded store goes on behind a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    pub(crate) token: ResumeToken,
+    pub(crate) spot: Place,
+}
+
+/// Events that were read at once. The log stays mapped where they are.
 enum Part {
-    Pinned(View, Vec<Place>),
+    Placed { table: Table, geometry: Geometry, places: Vec<Place> },
+    Stretch(Stretch),
     Owned(Vec<RecordedEvent>),
 }
 
 impl Part {
     fn len(&self) -> usize {
         match self {
-            Self::Pinned(_, places) => places.len(),
+            Self::Placed { places, .. } => places.len(),
+            Self::Stretch(stretch) => stretch.len(),
             Self::Owned(events) => events.len(),
         }
     }
 
-    #[inline]
-    fn get(&self, n: usize) -> Option<EventRef<'_>> {
+    fn events(&self) -> PartIter<'_> {
         match self {
-            Self::Pinned(view, places) => places.get(n).map(|place| view.event_at(*place)),
-            Self::Owned(events) => events.get(n).map(RecordedEvent::as_ref),
+            Self::Placed { table, geometry, places } => PartIter::Placed(table, *geometry, places.iter()),
+            Self::Stretch(stretch) => PartIter::Stretch(stretch.events()),
+            Self::Owned(events) => PartIter::Owned(events.iter()),
         }
     }
+
+    fn last(&self) -> Option<EventRef<'_>> {
+        match self {
+            Self::Placed { table, geometry, places } => Some(lent(table, *geometry, *places.last()?)),
+            Self::Stretch(stretch) => stretch.events().last(),
+            Self::Owned(events) => events.last().map(RecordedEvent::as_ref),
+        }
+    }
+}
+
+/// The event at a place that was lent before: it was checked then.
+#[inline]
+fn lent(table: &Table, geometry: Geometry, place: Place) -> EventRef<'_> {
+    let segment = table.get(geometry.segment(place)).expect("what was lent is pinned");
+    segment.checked_event(geometry.offset(place))
 }
 
 impl Batch {
@@ -60,29 +85,59 @@ impl Batch {
         Self::of(Part::Owned(events), through, caught_up)
     }
 
-    /// Events of a view, which have been lent by it before.
-    pub(super) fn pinned(view: View, places: Vec<Place>, through: Position, caught_up: bool) -> Self {
-        Self::of(Part::Pinned(view, places), through, caught_up)
+    /// Events at places of these segments, which were checked.
+    pub(super) fn placed(
+        table: Table,
+        geometry: Geometry,
+        places: Vec<Place>,
+        through: Position,
+        caught_up: bool,
+    ) -> Self {
+        Self::of(Part::Placed { table, geometry, places }, through, caught_up)
+    }
+
+    /// Events one after another, the last one at `through`.
+    pub(super) fn stretch(stretch: Stretch, through: Position, caught_up: bool) -> Self {
+        Self::of(Part::Stretch(stretch), through, caught_up)
     }
 
     fn of(part: Part, through: Position, caught_up: bool) -> Self {
-        Self(Arc::new(Inner { len: part.len(), parts: vec![Arc::new(part)], through, caught_up }))
+        Self(Arc::new(Inner { len: part.len(), parts: vec![Arc::new(part)], through, caught_up, end: None }))
     }
 
     /// The events of several batches one after another.
     pub(super) fn joined(batches: &[Batch], through: Position, caught_up: bool) -> Self {
         let parts: Vec<Arc<Part>> = batches.iter().flat_map(|batch| batch.0.parts.iter().cloned()).collect();
         let len = parts.iter().map(|part| part.len()).sum();
-        Self(Arc::new(Inner { parts, len, through, caught_up }))
+        Self(Arc::new(Inner { parts, len, through, caught_up, end: None }))
+    }
+
+    /// The same with where to go on, and whether nothing was left. Nobody else has it yet.
+    pub(super) fn ending(mut self, end: End, caught_up: bool) -> Self {
+        let inner = Arc::get_mut(&mut self.0).expect("a batch that was made just now");
+        (inner.end, inner.caught_up) = (Some(end), caught_up);
+        self
+    }
+
+    pub(crate) fn end(&self) -> Option<End> {
+        self.0.end
+    }
+
+    /// The place of the frame of the last event, and its epoch.
+    pub(super) fn last_frame(&self) -> Option<(Place, u64)> {
+        let Part::Placed { table, geometry, places } = &**self.0.parts.last()? else { return None };
+        let last = *places.last()?;
+        let event = lent(table, *geometry, last);
+        Some((Place(last.0 - u64::from(event.offset())), event.commit().epoch()))
     }
 
     /// The events, in the order that was asked for.
     pub fn iter(&self) -> BatchIter<'_> {
-        BatchIter { parts: &self.0.parts, at: 0, left: self.0.len }
+        BatchIter { parts: &self.0.parts, part: PartIter::Owned([].iter()), left: self.0.len }
     }
 
     pub(super) fn last(&self) -> Option<EventRef<'_>> {
-        self.0.parts.iter().rev().find_map(|part| part.get(part.len().checked_sub(1)?))
+        self.0.parts.iter().rev().find_map(|part| part.last())
     }
 
     /// How many events there are.
@@ -112,10 +167,32 @@ impl Batch {
 #[derive(Clone)]
 #[must_use = "an iterator does nothing until it is used"]
 pub struct BatchIter<'b> {
+    /// Those that weren't begun.
     parts: &'b [Arc<Part>],
-    /// Number of the next event in the first part.
-    at: usize,
+    part: PartIter<'b>,
     left: usize,
+}
+
+#[derive(Clone)]
+enum PartIter<'b> {
+    Placed(&'b Table, Geometry, std::slice::Iter<'b, Place>),
+    Stretch(StretchEvents<'b>),
+    Owned(std::slice::Iter<'b, RecordedEvent>),
+}
+
+impl<'b> Iterator for PartIter<'b> {
+    type Item = EventRef<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<EventRef<'b>> {
+        match self {
+            Self::Placed(table, geometry, places) => {
+                places.next().map(|place| lent(table, *geometry, *place))
+            }
+            Self::Stretch(events) => events.next(),
+            Self::Owned(events) => events.next().map(RecordedEvent::as_ref),
+        }
+    }
 }
 
 impl<'b> Iterator for BatchIter<'b> {
@@ -124,13 +201,12 @@ impl<'b> Iterator for BatchIter<'b> {
     #[inline]
     fn next(&mut self) -> Option<EventRef<'b>> {
         loop {
-            let (first, rest) = self.parts.split_first()?;
-            if let Some(event) = first.get(self.at) {
-                self.at += 1;
+            if let Some(event) = self.part.next() {
                 self.left -= 1;
                 return Some(event);
             }
-            (self.parts, self.at) = (rest, 0);
+            let (first, rest) = self.parts.split_first()?;
+            (self.part, self.parts) = (first.events(), rest);
         }
     }
 

@@ -131,7 +131,7 @@ fn commit_single(
     if let Err(error) = side.check_open(&writer) {
         return Short::Failed(error);
     }
-    let layers = core.index.hold();
+    let layers = core.index.layers_now();
     let mut keys = layers.tail().write();
     let found = single_keys(core, &layers, &mut keys, single, write);
     let (stream, of_type, first) = match found {
@@ -144,7 +144,11 @@ fn commit_single(
         drop(keys);
         drop(layers);
         return match write_single(side, &mut writer, single, first, time) {
-            Ok(frame) => feed_single(core, single, write.stream, first, &frame),
+            Ok(frame) => {
+                let done = feed_single(core, single, write.stream, first, &frame);
+                writer.announce(side);
+                done
+            }
             Err(error) => Short::Failed(error),
         };
     }
@@ -154,11 +158,14 @@ fn commit_single(
     };
     if layers.tail().segment == core.log.geometry.segment(frame.place) {
         post_single(&mut keys, [stream, of_type], &frame, single);
+        writer.announce(side);
         return Short::Done(frame.first, Revision(first));
     }
     drop(keys);
     drop(layers);
-    feed_single(core, single, write.stream, first, &frame)
+    let done = feed_single(core, single, write.stream, first, &frame);
+    writer.announce(side);
+    done
 }
 
 /// Writes and publishes a commit of one event.
@@ -208,7 +215,7 @@ fn post_single(keys: &mut Keys, [stream, of_type]: [KeyId; 2], frame: &FedFrame,
 #[cold]
 fn feed_single(core: &Core, single: &SingleEncoder, stream: &str, count: u64, frame: &FedFrame) -> Short {
     core.index.roll(core.log.geometry.segment(frame.place));
-    let layers = core.index.hold();
+    let layers = core.index.layers_now();
     let mut keys = layers.tail().write();
     let stream = FeedStream { name: stream.as_bytes(), hash: single.stream_hash(), count, known: None };
     let state = core.index.state();
@@ -260,6 +267,7 @@ fn commit_with(
     let frame = fed_frame(side, &writer, &written, time);
     writer.publish(side);
     feed(core, body, streams, resolved, &frame);
+    writer.announce(side);
     drop(writer);
     Ok(Done { receipt: streams.receipt(body, frame.last), target: frame.last })
 }
@@ -289,7 +297,7 @@ fn number(body: &BodyEncoder, write: &Write<'_>) -> u16 {
 impl Streams {
     /// Finds every stream of the commit, and where it goes on.
     fn look_up(&mut self, core: &Core, body: &BodyEncoder) -> Result<(), Damaged> {
-        let layers = core.index.hold();
+        let layers = core.index.layers_now();
         let keys = layers.tail().read();
         self.first.clear();
         for stream in body.streams() {
@@ -300,7 +308,7 @@ impl Streams {
 
     /// Finds or makes every key of the commit in the tail.
     fn resolve(&self, core: &Core, body: &BodyEncoder, resolved: &mut Resolved) {
-        let layers = core.index.hold();
+        let layers = core.index.layers_now();
         let mut keys = layers.tail().write();
         let own = body.streams().zip(&self.first);
         let own = own.map(|(stream, first)| FeedStream {
@@ -343,10 +351,10 @@ impl Streams {
 /// Adds the postings of a commit whose keys were found before it was written.
 fn feed(core: &Core, body: &BodyEncoder, streams: &Streams, resolved: &mut Resolved, frame: &FedFrame) {
     let segment = core.log.geometry.segment(frame.place);
-    if core.index.hold().tail().segment != segment {
+    if core.index.layers_now().tail().segment != segment {
         core.index.roll(segment);
         streams.resolve(core, body, resolved);
     }
-    let layers = core.index.hold();
+    let layers = core.index.layers_now();
     resolved.post(&mut layers.tail().write(), frame, events(body), body.bytes());
 }

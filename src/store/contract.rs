@@ -4,8 +4,11 @@
 use super::batch::Batch;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
-use crate::expected::Durability;
+use super::start::{Lag, Located, ResumeToken, Start};
+use crate::error::Error;
+use crate::expected::{Durability, Watermark};
 use crate::pending::Pending;
+use crate::query::Query;
 use crate::{Position, Revision};
 
 /// What a back end implements. Users hold a [`Store`](crate::Store); only the author of a back end meets this trait.
@@ -48,6 +51,40 @@ pub trait EventStore: Send + Sync + 'static {
     /// # Errors
     /// `Closed`: the store was closed while it was waited for.
     fn beyond(&self, position: Position) -> Pending<Position>;
+
+    /// As [`beyond`](Self::beyond), of what is visible but may be lost to power loss. Claimed by `committed_watermark`; a store
+    /// without that has nothing of the kind.
+    fn committed_beyond(&self, position: Position) -> Pending<Position> {
+        self.beyond(position)
+    }
+
+    /// Where a subscription begins that is asked to begin at `start`, and to see what stands up to `watermark`. The start by time
+    /// and by token is claimed by `resume`.
+    ///
+    /// # Errors
+    /// `Ahead`: a position or token that the store doesn't have. `Truncated`: retention has removed what follows it.
+    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
+        let _ = watermark;
+        let at = |position| Located::new(ResumeToken::new(position, 0));
+        match start {
+            Start::Beginning => Pending::ready(Ok(at(Position::START))),
+            Start::After(position) => Pending::ready(Ok(at(position))),
+            Start::End => {
+                let newest = ReadRequest { backward: true, limit: 1, ..ReadRequest::new(Query::all()) };
+                let newest = self.read(&newest);
+                Pending::new(async move { Ok(at(newest.await?.through())) })
+            }
+            Start::Resume(_) | Start::Time(_) => {
+                Pending::ready(Err(Error::unsupported("a subscription from a token or a time")))
+            }
+        }
+    }
+
+    /// How far a reader is behind that has read up to `request.after`. Claimed by `lag`.
+    fn lag(&self, request: &ReadRequest, watermark: Watermark) -> Lag {
+        let _ = (request, watermark);
+        Lag::default()
+    }
 
     /// The progress that the last commit with one of this consumer has brought. Claimed by `progress`.
     fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
@@ -100,6 +137,12 @@ pub struct Capabilities {
     pub progress: bool,
     /// Snapshots are kept.
     pub snapshots: bool,
+    /// What is visible and what survives power loss are told apart.
+    pub committed_watermark: bool,
+    /// A subscription may begin at a token or a time.
+    pub resume: bool,
+    /// It is known how far a reader is behind.
+    pub lag: bool,
 }
 
 impl Capabilities {
@@ -127,6 +170,21 @@ impl Capabilities {
     #[must_use]
     pub fn with_snapshots(self) -> Self {
         Self { snapshots: true, ..self }
+    }
+    /// Claims `committed_watermark`.
+    #[must_use]
+    pub fn with_committed_watermark(self) -> Self {
+        Self { committed_watermark: true, ..self }
+    }
+    /// Claims `resume`.
+    #[must_use]
+    pub fn with_resume(self) -> Self {
+        Self { resume: true, ..self }
+    }
+    /// Claims `lag`.
+    #[must_use]
+    pub fn with_lag(self) -> Self {
+        Self { lag: true, ..self }
     }
 }
 

@@ -75,16 +75,6 @@ impl Core {
         Ok(commit.event_at((at - start) as u32))
     }
 
-    /// The event at a place that was lent before: it was checked then.
-    #[inline]
-    pub(crate) fn lent_at<'t>(&self, table: &'t Table, place: Place) -> EventRef<'t> {
-        let geometry = self.log.geometry;
-        let segment = table.get(geometry.segment(place)).expect("what was lent is pinned");
-        let at = geometry.offset(place);
-        let back = segment.back_to_frame(at);
-        segment.checked_frame(at - u64::from(back)).event_at(back)
-    }
-
     /// Looks something up in these layers; in newer ones if a run among them is damaged, which is made again then.
     ///
     /// # Errors

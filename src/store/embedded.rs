@@ -6,6 +6,7 @@ use super::blocking::Blocking;
 use super::commit;
 use super::contract::{Capabilities, EventStore, Snapshot};
 use super::core::Core;
+use super::following;
 use super::handle::Store;
 use super::holds::Hold;
 use super::options::Options;
@@ -14,11 +15,12 @@ use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::retention::{self, Retention, RetentionPlan};
 use super::snapshots;
+use super::start::{Lag, Located, Start};
 use super::stats::Stats;
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
-use crate::expected::Durability;
+use crate::expected::{Durability, Watermark};
 use crate::log::RecoveryReport;
 use crate::medium::Medium;
 use crate::pending::Pending;
@@ -51,7 +53,10 @@ impl EventStore for Embedded {
     }
 
     fn read(&self, request: &ReadRequest) -> Pending<Batch> {
-        Pending::ready(reading::batch(&View::committed(&self.core), request))
+        Pending::ready(match request.spot {
+            Some(spot) => following::batch(&self.core, request, spot),
+            None => reading::batch(&View::committed(&self.core), request),
+        })
     }
 
     fn head(&self, stream: &str) -> Pending<Option<Head>> {
@@ -67,7 +72,19 @@ impl EventStore for Embedded {
     }
 
     fn beyond(&self, position: Position) -> Pending<Position> {
-        reading::beyond(&self.core, position)
+        reading::beyond(&self.core, position, Watermark::Synced)
+    }
+
+    fn committed_beyond(&self, position: Position) -> Pending<Position> {
+        reading::beyond(&self.core, position, Watermark::Committed)
+    }
+
+    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
+        Pending::ready(following::locate(&self.core, start, watermark))
+    }
+
+    fn lag(&self, request: &ReadRequest, watermark: Watermark) -> Lag {
+        request.spot.map_or_else(Lag::default, |spot| following::lag(&self.core, request, spot, watermark))
     }
 
     #[inline]
@@ -81,6 +98,9 @@ impl EventStore for Embedded {
             .with_multi_stream()
             .with_query_conditions()
             .with_snapshots()
+            .with_committed_watermark()
+            .with_resume()
+            .with_lag()
     }
 }
 

@@ -44,7 +44,7 @@ impl<B: EventStore> Store<B> {
     }
 
     #[inline]
-    pub(super) fn shared(&self) -> &Arc<B> {
+    pub(crate) fn shared(&self) -> &Arc<B> {
         &self.0
     }
 

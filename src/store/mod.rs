@@ -1,5 +1,4 @@
-//! The contract of every store (`contract`, `request`, `batch`), the handle over it (`handle`, `transaction`, `read`,
-//! `cursor`), and the embedded store: conditions, appends, transactions and reads over the log and its index.
+//! The contract of every store (`contract`, `request`, `batch`), the handle over it (`handle`, `transaction`, `read`), and the embedded store: conditions, appends, transactions and reads over the log and its index.
 
 mod any;
 mod backup;
@@ -12,15 +11,15 @@ mod compaction;
 mod condition;
 mod contract;
 mod core;
-mod cursor;
 mod embedded;
 mod events;
+mod following;
 mod handle;
 mod holds;
 mod key_events;
 mod merge;
 mod options;
-mod pages;
+pub(crate) mod pages;
 mod query_events;
 mod read;
 mod reading;
@@ -30,6 +29,7 @@ mod request;
 mod retention;
 mod scan;
 mod snapshots;
+mod start;
 mod stats;
 mod stream_events;
 mod streams;
@@ -45,7 +45,6 @@ pub use check::{RepairPlan, inspect_segment, repair, verify};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use check::{repair_on, verify_on};
 pub use contract::{Capabilities, EventStore, Snapshot};
-pub use cursor::{Cursor, NextBatch};
 pub use embedded::Embedded;
 pub use events::Events;
 pub use handle::Store;
@@ -57,6 +56,7 @@ pub use receipt::{Head, Receipt};
 pub use request::{Commit, Progress, ReadRequest, Write};
 pub use retention::{DropReason, Retention, RetentionPlan, SegmentDrop};
 pub use snapshots::SnapshotStats;
+pub use start::{Lag, Located, ResumeToken, Start};
 pub use stats::{IndexStats, Stats};
 pub use stream_events::StreamEvents;
 pub use streams::Streams;

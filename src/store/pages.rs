@@ -9,7 +9,7 @@ use crate::pending::Pending;
 use std::sync::Arc;
 
 /// Where a read stands.
-pub(super) struct Pages {
+pub(crate) struct Pages {
     store: Arc<dyn EventStore>,
     request: ReadRequest,
     /// Events that may still be given.
@@ -18,25 +18,25 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn new(store: Arc<dyn EventStore>, request: ReadRequest, limit: usize) -> Self {
+    pub(crate) fn new(store: Arc<dyn EventStore>, request: ReadRequest, limit: usize) -> Self {
         Self { store, request, left: limit, ended: limit == 0 }
     }
 
-    pub(super) fn is_ended(&self) -> bool {
+    pub(crate) fn is_ended(&self) -> bool {
         self.ended
     }
 
     /// Position that the read began behind, or has come to.
-    pub(super) fn after(&self) -> Position {
+    pub(crate) fn after(&self) -> Position {
         self.request.after
     }
 
-    pub(super) fn is_backward(&self) -> bool {
+    pub(crate) fn is_backward(&self) -> bool {
         self.request.backward
     }
 
     /// Asks for the next batch, of at most so many events.
-    pub(super) fn ask(&mut self, events_max: usize) -> Pending<Batch> {
+    pub(crate) fn ask(&mut self, events_max: usize) -> Pending<Batch> {
         if let Err(error) = self.request.query.check_limits() {
             return Pending::ready(Err(error));
         }
@@ -48,7 +48,7 @@ impl Pages {
     ///
     /// # Errors
     /// `Other`: the store says that there is more and gives nothing, so that the read would never end.
-    pub(super) fn turn(&mut self, batch: &Batch) -> Result<(), Error> {
+    pub(crate) fn turn(&mut self, batch: &Batch) -> Result<(), Error> {
         self.left = self.left.saturating_sub(batch.len());
         if batch.is_caught_up() || self.left == 0 {
             self.ended = true;

@@ -2,7 +2,6 @@
 
 use super::batch::Batch;
 use super::contract::EventStore;
-use super::cursor::Cursor;
 use super::pages::Pages;
 use super::request::ReadRequest;
 use crate::error::Error;
@@ -92,10 +91,8 @@ impl Read {
         }
     }
 
-    /// The same in batches of at most [`BATCH_EVENTS_MAX`](crate::limits::BATCH_EVENTS_MAX) events, without any bound on the
-    /// whole.
-    pub fn cursor(self) -> Cursor {
-        Cursor::new(Pages::new(self.store, self.request, self.limit.unwrap_or(usize::MAX)))
+    pub(crate) fn into_pages(self) -> Pages {
+        Pages::new(self.store, self.request, self.limit.unwrap_or(usize::MAX))
     }
 }
 

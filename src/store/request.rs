@@ -3,6 +3,7 @@
 use super::receipt::Receipt;
 use crate::event::{EventRef, NewEvent};
 use crate::expected::{Durability, Expected};
+use crate::log::Place;
 use crate::query::Query;
 use crate::{Position, Revision};
 
@@ -100,13 +101,15 @@ pub struct ReadRequest {
     pub backward: bool,
     /// Most events of the batch, at least 1.
     pub limit: usize,
+    /// Where the embedded store goes on for who follows it.
+    pub(crate) spot: Option<Place>,
 }
 
 impl ReadRequest {
     /// All events of a query, oldest first, as many as the store likes to give.
     pub fn new(query: Query) -> Self {
         let (after, before, from) = (Position::START, None, None);
-        Self { query, after, before, from, backward: false, limit: usize::MAX }
+        Self { query, after, before, from, backward: false, limit: usize::MAX, spot: None }
     }
 
     /// For authors of stores that scan: whether the event is asked for, limit and direction aside.

@@ -10,7 +10,7 @@ use super::streams::Streams;
 use crate::error::Error;
 use crate::event::EventRef;
 use crate::index::{Damaged, Key, KeyKind, Layers};
-use crate::log::{Base, Place, Table};
+use crate::log::{Base, Place, Table, Wanted};
 use crate::{Position, Revision};
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct View(Arc<Pinned>);
+
+/// Behind fewer events a walk is as fast.
+const WORTH_THE_RUNS: u64 = 4_096;
 
 /// What a view holds on to.
 pub(super) struct Pinned {
@@ -78,6 +81,26 @@ impl View {
         }
     }
 
+    /// What the runs cover, if reading by them may save something: of what is wanted, they have a large part and nothing more.
+    /// With the epoch of their last frame. Takes no lock.
+    pub(super) fn of_runs(core: &Arc<Core>, wanted: Wanted) -> Option<(Self, u64)> {
+        let layers = core.index.layers_now();
+        let run = layers.runs().last()?;
+        let (last, epoch) = (run.covered().last_position, run.covered().epoch);
+        if last > wanted.through || last < wanted.after.saturating_add(WORTH_THE_RUNS) {
+            return None;
+        }
+        let layers = Arc::new(core.index.runs_only(&layers));
+        let through = layers.through();
+        let table = core.log.table();
+        if table.first() > layers.base().first_segment() {
+            // A retention is under way: the walk finds out what is there.
+            return None;
+        }
+        let (position, end) = (through.position, through.place);
+        Some((Self(Arc::new(Pinned { core: core.clone(), table, layers, position, end })), epoch))
+    }
+
     fn pin(core: &Arc<Core>, layers: Arc<Layers>, position: u64, end: Place) -> Self {
         let (mut table, mut layers) = (core.log.table(), layers);
         // Segments come to the table before the index, and go from it after: layers that are older than a retention are taken
@@ -86,12 +109,6 @@ impl View {
             (layers, table) = (core.index.layers(), core.log.table());
         }
         Self(Arc::new(Pinned { core: core.clone(), table, layers, position, end }))
-    }
-
-    /// The event at a place that this view has lent before.
-    #[inline]
-    pub(super) fn event_at(&self, place: Place) -> EventRef<'_> {
-        self.0.core.lent_at(&self.0.table, place)
     }
 
     /// Position of the last event that is seen; [`Position::START`] if there is none.

@@ -5,7 +5,9 @@ use orchestrix::{
     Batch, Commit, Error, EventStore, Expected, Head, Pending, Position, ReadRequest, Receipt, RecordedEvent,
     Revision,
 };
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
 use std::time::SystemTime;
 
 const APART: u64 = 10;
@@ -18,7 +20,7 @@ pub(crate) struct Own(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     events: Mutex<Vec<RecordedEvent>>,
-    more: Condvar,
+    waiting: Mutex<Vec<Waker>>,
 }
 
 impl Shared {
@@ -63,7 +65,8 @@ impl Own {
         let newest = new.last().expect("at least one event").as_ref();
         let receipt = commit.receipt(newest.position(), |_| newest.revision());
         events.append(&mut new);
-        self.0.more.notify_all();
+        let waiting = std::mem::take(&mut *self.0.waiting.lock().expect("no panic"));
+        waiting.into_iter().for_each(Waker::wake);
         Ok(receipt)
     }
 }
@@ -117,10 +120,13 @@ impl EventStore for Own {
 
     fn beyond(&self, position: Position) -> Pending<Position> {
         let shared = self.0.clone();
-        Pending::new(async move {
-            let more = |events: &mut Vec<RecordedEvent>| last(events) <= position;
-            let events = shared.more.wait_while(shared.events(), more).expect("no writer has panicked");
-            Ok(last(&events))
-        })
+        Pending::new(poll_fn(move |cx| {
+            let events = shared.events();
+            if last(&events) > position {
+                return Poll::Ready(Ok(last(&events)));
+            }
+            shared.waiting.lock().expect("no panic").push(cx.waker().clone());
+            Poll::Pending
+        }))
     }
 }

@@ -1,8 +1,8 @@
 //! A real store with one rule broken.
 
 use orchestrix::{
-    Batch, Capabilities, Commit, Durability, Embedded, Error, EventStore, Head, Pending, Position, Query,
-    ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Store, Write,
+    Batch, Capabilities, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Located, Pending,
+    Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store, Watermark, Write,
 };
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -37,6 +37,10 @@ pub(crate) enum Rule {
     Gaps,
     DropProgress,
     KeepFirstSnapshot,
+    BeginAtTheBeginning,
+    BelieveEveryToken,
+    NoLag,
+    ForgetWhoFollows,
 }
 
 impl Rule {
@@ -68,6 +72,10 @@ impl Rule {
         (Self::Gaps, "positions_are_contiguous"),
         (Self::DropProgress, "what_is_not_claimed_is_refused"),
         (Self::KeepFirstSnapshot, "the_snapshot_is_the_one_saved_last"),
+        (Self::BeginAtTheBeginning, "a_subscription_begins_where_it_is_asked_to"),
+        (Self::BelieveEveryToken, "a_subscription_goes_on_from_its_token"),
+        (Self::NoLag, "who_is_behind_knows_how_far"),
+        (Self::ForgetWhoFollows, "a_subscription_gives_each_event_once"),
     ];
 }
 
@@ -233,6 +241,10 @@ impl EventStore for Wrong {
                 request.before = request.before.map(|before| Position(before.0.saturating_add(1)))
             }
             Rule::ForgetFrom => request.from = None,
+            // What was appended since the subscription began isn't found by its filter.
+            Rule::ForgetWhoFollows if request.before.is_some() && !request.query.is_all() => {
+                request.query = Query::types(["none"]);
+            }
             Rule::AnyOfTheTags => request.query = any_of_the_tags(&request.query),
             Rule::CategoryByPrefix if request.query.items().iter().any(|item| item.category().is_some()) => {
                 return Pending::ready(self.by_prefix(&request));
@@ -278,6 +290,27 @@ impl EventStore for Wrong {
         match self.rule {
             Rule::BeyondAtOnce => Pending::ready(Ok(position)),
             _ => self.real().beyond(position),
+        }
+    }
+
+    fn committed_beyond(&self, position: Position) -> Pending<Position> {
+        self.real().committed_beyond(position)
+    }
+
+    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
+        match (self.rule, start) {
+            (Rule::BeginAtTheBeginning, _) => self.real().locate(Start::Beginning, watermark),
+            (Rule::BelieveEveryToken, Start::Resume(token)) => {
+                self.real().locate(Start::After(token.position()), watermark)
+            }
+            _ => self.real().locate(start, watermark),
+        }
+    }
+
+    fn lag(&self, request: &ReadRequest, watermark: Watermark) -> Lag {
+        match self.rule {
+            Rule::NoLag => Lag::default(),
+            _ => self.real().lag(request, watermark),
         }
     }
 

@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["log"],
     &["index"],
     &["store"],
+    &["subscribe"],
     &["testing"],
     &["bin"],
 ];

@@ -190,13 +190,13 @@ impl RegionWriter {
         if to < published || to > self.region.len {
             outside(published, to, published, self.region.len);
         }
-        self.region.published.store(to, Ordering::Release);
+        self.region.published.publish(to);
     }
 
     /// Only the writer moves it, so it reads what it stored itself.
     #[inline]
     fn published(&self) -> u64 {
-        self.region.published.load(Ordering::Relaxed)
+        self.region.published.get()
     }
 
     /// Asserts that `count` bytes from `at` on may be written.

@@ -1,7 +1,7 @@
 //! The list of cases.
 
 use super::check::{Broken, Check};
-use super::{appends, bounds, conditions, extras, queries, reads, transactions, writers};
+use super::{appends, bounds, conditions, extras, following, queries, reads, transactions, writers};
 use crate::pending::Pending;
 use crate::store::{AnyStore, Capabilities};
 
@@ -33,12 +33,18 @@ const NOTHING: Capabilities = Capabilities {
     query_conditions: false,
     progress: false,
     snapshots: false,
+    committed_watermark: false,
+    resume: false,
+    lag: false,
 };
 const CONTIGUOUS: Capabilities = Capabilities { contiguous_positions: true, ..NOTHING };
 const MULTI_STREAM: Capabilities = Capabilities { multi_stream: true, ..NOTHING };
 const CONDITIONS: Capabilities = Capabilities { query_conditions: true, ..NOTHING };
 const BOTH: Capabilities = Capabilities { multi_stream: true, query_conditions: true, ..NOTHING };
 const PROGRESS: Capabilities = Capabilities { progress: true, ..NOTHING };
+const COMMITTED: Capabilities = Capabilities { committed_watermark: true, ..NOTHING };
+const RESUME: Capabilities = Capabilities { resume: true, ..NOTHING };
+const LAG: Capabilities = Capabilities { lag: true, ..NOTHING };
 const SNAPSHOTS: Capabilities = Capabilities { snapshots: true, ..NOTHING };
 
 pub(super) const CASES: &[Case] = cases! {
@@ -73,6 +79,11 @@ pub(super) const CASES: &[Case] = cases! {
         a_reader_sees_whole_commits,
         who_waits_is_woken,
     },
+    NOTHING => following::{
+        a_subscription_gives_each_event_once,
+        a_subscription_begins_where_it_is_asked_to,
+        a_subscriber_that_waits_is_woken,
+    },
     NOTHING => extras::{ what_is_not_claimed_is_refused },
     CONTIGUOUS => extras::{ positions_are_contiguous },
     MULTI_STREAM => transactions::{
@@ -89,5 +100,8 @@ pub(super) const CASES: &[Case] = cases! {
     },
     BOTH => conditions::{ a_condition_holds_for_all_streams_or_none },
     PROGRESS => extras::{ progress_comes_with_its_commit },
+    RESUME => following::{ a_subscription_goes_on_from_its_token },
+    COMMITTED => following::{ what_is_committed_is_seen_at_once },
+    LAG => following::{ who_is_behind_knows_how_far },
     SNAPSHOTS => extras::{ the_snapshot_is_the_one_saved_last },
 };

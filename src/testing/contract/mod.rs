@@ -23,7 +23,7 @@
 //!
 //! Always: the expectations and the facts of their conflicts; that a commit is whole or absent; repeats; fifty writers; the
 //! head; reading both ways, within every bound, by stream, category, types, tags, correlation id and several of them; how
-//! far a read has seen; cursors; waiting for what is beyond a position. Then what the store's
+//! far a read has seen; cursors; waiting for what is beyond a position; subscriptions. Then what the store's
 //! [`Capabilities`](crate::Capabilities) claim. What isn't claimed is printed, and it is checked that the store refuses it.
 //!
 //! Positions are opaque and increase, unless contiguous ones are claimed. Each case wants a store of its own without events.
@@ -35,6 +35,7 @@ mod case;
 mod check;
 mod conditions;
 mod extras;
+mod following;
 mod queries;
 mod reads;
 mod run;

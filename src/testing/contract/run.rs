@@ -71,4 +71,7 @@ fn is_within(needs: Capabilities, claims: Capabilities) -> bool {
         && (claims.query_conditions || !needs.query_conditions)
         && (claims.progress || !needs.progress)
         && (claims.snapshots || !needs.snapshots)
+        && (claims.committed_watermark || !needs.committed_watermark)
+        && (claims.resume || !needs.resume)
+        && (claims.lag || !needs.lag)
 }

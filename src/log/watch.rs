@@ -1,0 +1,110 @@
+//! A watermark that any number of threads and tasks wait for. Who moves it pays the same whether nobody waits or thousands do:
+//! a background job of the store wakes them. Never wakes a waiter on the thread that publishes.
+
+use super::bell::Bell;
+use crate::error::Error;
+use crate::medium::{Job, Jobs};
+use crate::pending::Work;
+use event_listener::Event;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+/// While the watermark moves all the time, those who wait are told of it so often; the writer isn't asked then.
+const PACE: Duration = Duration::from_micros(50);
+
+/// A watermark, who waits for it, and how it ended.
+pub(crate) struct Watch {
+    bell: Bell,
+    moved: Event,
+    ended: OnceLock<Error>,
+    jobs: Arc<dyn Jobs>,
+    ringer: Arc<Ringer>,
+}
+
+impl Watch {
+    pub(crate) fn new(jobs: &Arc<dyn Jobs>, position: u64) -> Arc<Self> {
+        Arc::new_cyclic(|watch: &Weak<Self>| Self {
+            bell: Bell::new(position),
+            moved: Event::new(),
+            ended: OnceLock::new(),
+            jobs: jobs.clone(),
+            ringer: Arc::new(Ringer { watch: watch.clone(), told: AtomicU64::new(position) }),
+        })
+    }
+
+    /// The watermark.
+    #[inline]
+    pub(crate) fn position(&self) -> u64 {
+        self.bell.position()
+    }
+
+    /// Moves the watermark. What stands up to it can be read.
+    #[inline]
+    pub(crate) fn publish(&self, position: u64) {
+        if self.bell.publish(position) {
+            self.ring();
+        }
+    }
+
+    #[cold]
+    fn ring(&self) {
+        self.jobs.schedule(Duration::ZERO, self.ringer.clone());
+    }
+
+    /// It never moves again, and why. The first reason counts.
+    pub(crate) fn end(&self, why: Error) {
+        let _ = self.ended.set(why);
+        self.moved.notify(usize::MAX);
+    }
+}
+
+impl Work for Watch {
+    fn outcome(&self, target: u64) -> Option<Result<(), Error>> {
+        if self.position() >= target {
+            return Some(Ok(()));
+        }
+        self.ended.get().map(|why| Err(why.clone()))
+    }
+
+    fn reached(&self) -> u64 {
+        self.position()
+    }
+
+    fn lead(&self, target: u64) -> bool {
+        // The caller listens already.
+        self.bell.arm();
+        self.outcome(target).is_some()
+    }
+
+    fn request(&self, _target: u64) {
+        self.bell.arm();
+    }
+
+    fn event(&self) -> &Event {
+        &self.moved
+    }
+}
+
+/// Wakes those who wait.
+struct Ringer {
+    watch: Weak<Watch>,
+    /// The position that was told of last. One ringer runs at a time.
+    told: AtomicU64,
+}
+
+impl Job for Ringer {
+    fn step(&self) -> Option<Duration> {
+        let watch = self.watch.upgrade()?;
+        loop {
+            let position = watch.position();
+            if self.told.swap(position, Ordering::Relaxed) != position {
+                watch.moved.notify(usize::MAX);
+                return Some(PACE);
+            }
+            if watch.bell.rest(position, || watch.moved.total_listeners() > 0) {
+                return None;
+            }
+        }
+    }
+}
