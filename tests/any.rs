@@ -4,11 +4,12 @@
 
 use orchestrix::prelude::*;
 use orchestrix::{
-    AnyStore, Batch, Capabilities, Commit, Durability, EventStore, Head, Pending, Progress, Query,
-    ReadRequest, Receipt, Snapshot, Write,
+    AnyStore, Batch, Capabilities, Commit, Durability, EventStore, Head, Lag, Located, Pending, Progress,
+    Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Watermark, Write,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Notes each call, and answers with what no default gives.
 #[derive(Clone, Default)]
@@ -36,6 +37,18 @@ impl EventStore for Noting {
     fn beyond(&self, position: Position) -> Pending<Position> {
         self.note(format!("beyond {position}"));
         Pending::ready(Ok(Position(10)))
+    }
+    fn committed_beyond(&self, position: Position) -> Pending<Position> {
+        self.note(format!("committed_beyond {position}"));
+        Pending::ready(Ok(Position(13)))
+    }
+    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
+        self.note(format!("locate {start:?} {watermark:?}"));
+        Pending::ready(Ok(Located::new(ResumeToken::new(Position(14), 15))))
+    }
+    fn lag(&self, request: &ReadRequest, watermark: Watermark) -> Lag {
+        self.note(format!("lag {} {watermark:?}", request.after));
+        Lag::new(16, 17, Duration::from_secs(18))
     }
     fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
         self.note(format!("progress {consumer}"));
@@ -70,6 +83,11 @@ fn call_all(store: &impl EventStore) {
     assert_eq!(read.through(), Position(8));
     assert_eq!(store.head("a-1").wait().expect("a head").map(|head| head.position), Some(Position(9)));
     assert_eq!(store.beyond(Position(1)).wait().expect("a position"), Position(10));
+    assert_eq!(store.committed_beyond(Position(2)).wait().expect("a position"), Position(13));
+    let located = store.locate(Start::End, Watermark::Committed).wait().expect("a place");
+    assert_eq!(located.token, ResumeToken::new(Position(14), 15));
+    let request = ReadRequest::new(Query::all());
+    assert_eq!(store.lag(&request, Watermark::Synced), Lag::new(16, 17, Duration::from_secs(18)));
     assert_eq!(store.progress("mailer").wait().expect("progress"), Some(vec![11]));
     let snapshot = store.snapshot("a-1").wait().expect("an answer").expect("a snapshot");
     assert!(store.save_snapshot("a-1", snapshot).wait().expect_err("closed").is_closed());
@@ -77,11 +95,14 @@ fn call_all(store: &impl EventStore) {
     assert!(store.capabilities().snapshots && store.capabilities().progress);
 }
 
-const CALLS: [&str; 10] = [
+const CALLS: [&str; 13] = [
     "commit a-1 Process",
     "read events of stream \"a-1\"",
     "head a-1",
     "beyond 1",
+    "committed_beyond 2",
+    "locate End Committed",
+    "lag 0 Synced",
     "progress mailer",
     "snapshot a-1",
     "save_snapshot a-1 5",

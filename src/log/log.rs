@@ -1,6 +1,7 @@
 //! The log as one thing: its segments, its watermarks, its writing side and the background jobs of that.
 
 use super::blocks::StoreId;
+use super::follower::{FollowStart, Follower, Newest};
 use super::frame::Fault;
 use super::geometry::{Geometry, LOG_DIR, Place, segment_path};
 use super::prepare::{PrepareJob, Window};
@@ -12,7 +13,7 @@ use super::writer::Writer;
 use crate::error::{Corruption, Error};
 use crate::expected::Watermark;
 use crate::medium::{Job, Lock, Medium};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use parking_lot::{Mutex, MutexGuard};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,9 +27,11 @@ pub(crate) struct Log {
     table: Arc<ArcSwap<Table>>,
     write: Option<Arc<WriteSide>>,
     seen: Seen,
+    follower: Option<Arc<Follower>>,
 }
 
 /// How far readers may read.
+#[derive(Clone)]
 pub(crate) struct Seen {
     committed: Arc<Watch>,
     synced: Arc<Watch>,
@@ -37,6 +40,29 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn new(medium: &Medium, committed: u64, synced: u64) -> Self {
         Self { committed: Watch::new(&medium.jobs, committed), synced: Watch::new(&medium.jobs, synced) }
+    }
+
+    pub(super) fn synced(&self) -> u64 {
+        self.synced.position()
+    }
+
+    /// Moves both, forward only.
+    pub(super) fn publish(&self, committed: u64, synced: u64) {
+        if committed > self.committed.position() {
+            self.committed.publish(committed);
+        }
+        if synced > self.synced.position() {
+            self.synced.publish(synced);
+        }
+    }
+
+    pub(super) fn each(&self, mut work: impl FnMut(&Watch)) {
+        work(&self.committed);
+        work(&self.synced);
+    }
+
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.committed.is_waited_for() || self.synced.is_waited_for()
     }
 }
 
@@ -87,12 +113,11 @@ pub(crate) struct WriteStart {
 }
 
 impl Log {
-    /// A log that is only read, as far as it went when it was opened.
-    pub(crate) fn read_only(medium: Medium, geometry: Geometry, table: Table, seen: Seen) -> Self {
-        let what = "the store was opened read-only and shows what was there then: nothing will stand beyond";
-        seen.committed.end(Error::invalid(what));
-        seen.synced.end(Error::invalid(what));
-        Self { medium, geometry, table: Arc::new(ArcSwap::from_pointee(table)), write: None, seen }
+    /// A log that is only read: its segments as they were when it was opened, and whoever follows it goes on from there.
+    pub(crate) fn read_only(medium: Medium, geometry: Geometry, seen: Seen, start: FollowStart) -> Self {
+        let table = Arc::new(ArcSwap::from_pointee(start.table.clone()));
+        let follower = Some(Follower::new(&medium, geometry, seen.clone(), start));
+        Self { medium, geometry, table, write: None, seen, follower }
     }
 
     /// A log that goes on where recovery ended.
@@ -118,7 +143,7 @@ impl Log {
             companion: OnceLock::new(),
             unsealed: AtomicU64::new(start.unsealed),
         });
-        Self { medium, geometry, table, write: Some(write), seen }
+        Self { medium, geometry, table, write: Some(write), seen, follower: None }
     }
 
     /// The segments as they are now.
@@ -126,10 +151,18 @@ impl Log {
         self.table.load_full()
     }
 
-    /// The same, for as long as it takes to look something up.
+    /// The segments that whoever follows the log reads, for as long as it takes to look something up.
     #[inline]
-    pub(crate) fn table_now(&self) -> impl std::ops::Deref<Target = Arc<Table>> + use<> {
-        self.table.load()
+    pub(crate) fn table_now(&self) -> Guard<Arc<Table>> {
+        match &self.follower {
+            None => self.table.load(),
+            Some(follower) => follower.table().load(),
+        }
+    }
+
+    /// The newest frame that was seen of a log that another process writes.
+    pub(crate) fn newest_followed(&self) -> Option<Newest> {
+        self.follower.as_ref().map(|follower| follower.newest())
     }
 
     /// The watermark that readers of the log go by.

@@ -13,6 +13,7 @@ mod check;
 mod checked;
 mod checkpoint;
 mod copy;
+mod follower;
 mod frame;
 mod geometry;
 mod headers;

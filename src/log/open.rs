@@ -4,6 +4,7 @@ use super::backup_file;
 use super::base::Base;
 use super::blocks::{BLOCK_BYTES, StoreFile};
 use super::checkpoint::Follow;
+use super::follower::FollowStart;
 use super::geometry::{Geometry, LOG_DIR};
 use super::log::{Log, Seen, WriteStart};
 use super::recover::{self, Recovered};
@@ -66,12 +67,15 @@ fn open_to_read(medium: &Medium, how: &OpenLog, follow: &mut dyn Follow) -> Resu
     };
     check_options(how, &store)?;
     let mut found = recover_to_read(medium, &store, follow)?;
+    let next_segment = found.first + found.segments.len() as u64;
     let ends = found.ends.clone();
     recover::publish_all(&mut found.segments, ends.into_iter());
     let table =
         found.segments.iter().fold(Table::default(), |table, (segment, _)| table.with(segment.clone()));
     let seen = Seen::new(medium, found.chain.next - 1, found.report.synced);
-    Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, table, seen), report: found.report })
+    let last = found.segments.pop().zip(found.ends.last().copied());
+    let start = FollowStart { id: store.id, table, last, next_segment, chain: found.chain };
+    Ok(Opened { log: Log::read_only(medium.clone(), store.geometry, seen, start), report: found.report })
 }
 
 /// Recovers beside a writer, which may move the beginning of the log on meanwhile: then from the new one.

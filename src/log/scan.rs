@@ -144,6 +144,27 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// As [`walk`](Self::walk), up to the frame that has a position. If that was reached, why it ended means nothing.
+    pub(crate) fn walk_to(
+        &self,
+        mut offset: u64,
+        chain: &mut Chain,
+        checker: &mut Checker,
+        through: u64,
+    ) -> (u64, Stop) {
+        while chain.next <= through {
+            match self.next(offset, chain, checker) {
+                Ok(Ok((at, header))) => {
+                    chain.advance(&header);
+                    offset = at + u64::from(header.length);
+                }
+                Ok(Err(stop)) => return (offset, stop),
+                Err(fault) => return (offset, fault.into_stop()),
+            }
+        }
+        (offset, Stop::Zeros)
+    }
+
     /// The frame that continues the chain at `offset`, or at the next sector in a store that pads its syncs.
     fn next(
         &self,

@@ -20,6 +20,15 @@ pub(crate) struct Watch {
     ended: OnceLock<Error>,
     jobs: Arc<dyn Jobs>,
     ringer: Arc<Ringer>,
+    source: OnceLock<Weak<dyn Source>>,
+}
+
+/// Who moves a watermark by asking another process.
+pub(crate) trait Source: Send + Sync {
+    /// Asks now.
+    fn refresh(&self);
+    /// Somebody waits.
+    fn wanted(&self);
 }
 
 impl Watch {
@@ -30,6 +39,7 @@ impl Watch {
             ended: OnceLock::new(),
             jobs: jobs.clone(),
             ringer: Arc::new(Ringer { watch: watch.clone(), told: AtomicU64::new(position) }),
+            source: OnceLock::new(),
         })
     }
 
@@ -52,6 +62,33 @@ impl Watch {
         self.jobs.schedule(Duration::ZERO, self.ringer.clone());
     }
 
+    /// Has somebody asked who moves it; once.
+    pub(super) fn set_source(&self, source: Weak<dyn Source>) {
+        assert!(self.source.set(source).is_ok(), "a watermark has one source");
+    }
+
+    /// The watermark as it is now, wherever it is moved.
+    #[inline]
+    pub(crate) fn refreshed(&self) -> u64 {
+        if let Some(source) = self.source.get().and_then(Weak::upgrade) {
+            source.refresh();
+        }
+        self.position()
+    }
+
+    /// Whether somebody waits for it.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.moved.total_listeners() > 0
+    }
+
+    /// The caller waits and is listening.
+    fn arm(&self) {
+        self.bell.arm();
+        if let Some(source) = self.source.get().and_then(Weak::upgrade) {
+            source.wanted();
+        }
+    }
+
     /// It never moves again, and why. The first reason counts.
     pub(crate) fn end(&self, why: Error) {
         let _ = self.ended.set(why);
@@ -72,13 +109,12 @@ impl Work for Watch {
     }
 
     fn lead(&self, target: u64) -> bool {
-        // The caller listens already.
-        self.bell.arm();
+        self.arm();
         self.outcome(target).is_some()
     }
 
     fn request(&self, _target: u64) {
-        self.bell.arm();
+        self.arm();
     }
 
     fn event(&self) -> &Event {

@@ -97,6 +97,48 @@ pub(crate) fn writer_lives(medium: &Medium) -> Result<bool, Error> {
     }
 }
 
+/// What a living writer says of itself, as other processes see it: hints.
+pub(crate) struct LiveMarks {
+    region: Arc<Region>,
+    store: StoreId,
+}
+
+/// How far the writer is.
+pub(crate) struct Live {
+    /// What may be looked for.
+    pub(crate) committed: u64,
+    /// What survives power loss.
+    pub(crate) synced: u64,
+}
+
+impl LiveMarks {
+    /// # Errors
+    /// The file isn't there, or isn't whole.
+    pub(crate) fn open(medium: &Medium, store: &StoreId) -> std::io::Result<Self> {
+        let entries = medium.files.list("")?;
+        let whole =
+            |entry: &crate::medium::Entry| entry.name == WATERMARK_FILE && entry.bytes == WATERMARK_BYTES;
+        if !entries.iter().any(whole) {
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
+        let region = medium.files.open_region(WATERMARK_FILE, Access::Read)?.region().clone();
+        Ok(Self { region, store: *store })
+    }
+
+    /// Of another boot, and after a failed sync, only the marks count, which are written after a sync.
+    pub(crate) fn read(&self, medium: &Medium) -> Live {
+        let bytes = self.region.head_bytes(COMMITTED_AT, SLOTS_AT[0]);
+        let word = |at: u64| u64_at(&bytes, (at - COMMITTED_AT) as usize);
+        let boot = (BOOT_AT - COMMITTED_AT) as usize;
+        if word(POISONED_AT) == 0 && bytes[boot..boot + 16] == medium.files.boot_id() {
+            return Live { committed: word(COMMITTED_AT), synced: word(SYNCED_AT) };
+        }
+        let whole = self.region.head_bytes(0, WATERMARK_BYTES);
+        let synced = newest_mark(&whole, &self.store).map_or(0, |(_, mark)| mark.synced);
+        Live { committed: synced, synced }
+    }
+}
+
 /// The writer's end of the file.
 pub(crate) struct WatermarkFile {
     region: Arc<Region>,

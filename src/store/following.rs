@@ -10,11 +10,12 @@ use super::start::{Lag, Located, ResumeToken, Start};
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
+use crate::event::new::nanos_of;
 use crate::expected::Watermark;
 use crate::limits::BATCH_BYTES_MAX;
 use crate::log::{Behind, FRAMES_AT, Place, Wanted};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Bytes of frames that are looked through for one batch, where few match: a task isn't held up for longer.
 const SCANNED_BYTES_MAX: u64 = 4 << 20;
@@ -124,10 +125,10 @@ pub(super) fn locate(core: &Arc<Core>, start: Start, watermark: Watermark) -> Re
         Start::Beginning => Position::START,
         Start::After(position) => position,
         Start::Resume(token) => token.position(),
-        Start::End => end(core, &view, watermark),
+        Start::End => Position(core.log.watch(watermark).refreshed()),
         Start::Time(time) => match view.first_since(time)? {
             Some(position) => Position(position.0 - 1),
-            None => end(core, &view, watermark),
+            None => behind(core, &view, time)?,
         },
     };
     let found = position_of(core, &view, asked)?;
@@ -146,15 +147,29 @@ fn ahead(seen: ResumeToken, found: ResumeToken) -> Error {
     ))
 }
 
-fn end(core: &Core, view: &View, watermark: Watermark) -> Position {
-    Position(core.log.watch(watermark).position()).min(view.watermark())
+/// What is before the first commit of a time or later that came after the view was taken, which has none; else the end.
+fn behind(core: &Core, view: &View, time: SystemTime) -> Result<Position, Error> {
+    let through = core.log.watch(Watermark::Committed).refreshed();
+    let wanted = Wanted { spot: view.pinned().end, after: view.watermark().0, through };
+    let table = core.log.table_now();
+    let mut behind = Behind::new(&core.log, &table, wanted)?;
+    let since = nanos_of(time).unwrap_or(i64::MAX);
+    while let Some(frame) = behind.next().transpose()? {
+        if frame.commit.time() >= since {
+            return Ok(Position(frame.commit.first_position().0 - 1));
+        }
+    }
+    Ok(Position(through))
 }
 
 /// A position with the epoch of its frame and the place of that.
 fn position_of(core: &Core, view: &View, position: Position) -> Result<Located, Error> {
-    if position > view.watermark() {
-        let last = view.watermark();
+    let last = Position(core.log.watch(Watermark::Committed).refreshed());
+    if position > last {
         return Err(Error::ahead(format!("it has seen position {position}, and the last one is {last}")));
+    }
+    if position > view.watermark() {
+        return later_than(core, view, position);
     }
     view.pinned().check_after(position)?;
     let (base, geometry) = (view.base(), core.log.geometry);
@@ -166,6 +181,21 @@ fn position_of(core: &Core, view: &View, position: Position) -> Result<Located, 
     let missing = || Error::other(format!("position {position} is in no frame of the log"));
     let mut frames = Frames::at(view.pinned(), position.0)?.ok_or_else(missing)?;
     let frame = frames.next().transpose()?.ok_or_else(missing)?;
+    Ok(Located::at(ResumeToken::new(position, frame.commit.epoch()), frame.place))
+}
+
+/// The same of a position that came after the view was taken; in a store that was opened to be read, since then.
+fn later_than(core: &Core, view: &View, position: Position) -> Result<Located, Error> {
+    if let Some(newest) = core.log.newest_followed()
+        && newest.position == position.0
+    {
+        return Ok(Located::at(ResumeToken::new(position, newest.epoch), newest.end));
+    }
+    let table = core.log.table_now();
+    let wanted = Wanted { spot: view.pinned().end, after: position.0 - 1, through: position.0 };
+    let frame = Behind::new(&core.log, &table, wanted)?.next().transpose()?;
+    let frame =
+        frame.ok_or_else(|| Error::other(format!("position {position} is in no frame of the log")))?;
     Ok(Located::at(ResumeToken::new(position, frame.commit.epoch()), frame.place))
 }
 

@@ -49,7 +49,7 @@ pub(super) fn batch(view: &View, request: &ReadRequest) -> Result<Batch, Error> 
 /// Waits for a watermark. Every commit becomes synced within the sync interval.
 pub(super) fn beyond(core: &Core, position: Position, watermark: Watermark) -> Pending<Position> {
     let watch = core.log.watch(watermark);
-    let now = watch.position();
+    let now = watch.refreshed();
     match now > position.0 {
         true => Pending::ready(Ok(Position(now))),
         false => Pending::reaching(watch.clone(), position.0.saturating_add(1)),
