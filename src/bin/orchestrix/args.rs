@@ -32,6 +32,7 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Import(Import),
     Append(Append),
+    #[command(visible_alias = "tail")]
     Read(Read),
     Streams(Streams),
     Inspect(Inspect),
@@ -124,6 +125,8 @@ pub(crate) struct Append {
 }
 
 /// Read events, as CloudEvents in JSON, one a line; `import` takes them back unchanged
+///
+/// With --follow it goes on with what another process appends, once it survives power loss, until Ctrl-C or SIGTERM.
 #[derive(Debug, Args)]
 pub(crate) struct Read {
     /// Stream to read; all events if it is missing
@@ -138,6 +141,9 @@ pub(crate) struct Read {
     /// Newest first
     #[arg(long)]
     pub(crate) backward: bool,
+    /// Go on with what comes, until Ctrl-C
+    #[arg(long, short, conflicts_with = "backward")]
+    pub(crate) follow: bool,
     /// Only streams of this category: what stands before the first `-` of their names
     #[arg(long, value_name = "NAME")]
     pub(crate) category: Option<String>,

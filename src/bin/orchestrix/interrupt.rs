@@ -1,8 +1,8 @@
-//! Ctrl-C, for commands that want to end in order: the first one sets a flag, a second one ends the process at once,
+//! Ctrl-C, and for some the polite kill, for commands that want to end in order: the first one sets a flag, a second one ends the process at once,
 //! which a store survives.
 
 use crate::failure::Failure;
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +19,15 @@ impl Interrupt {
         flag::register_conditional_shutdown(SIGINT, 130, interrupt.0.clone())
             .and_then(|_| flag::register(SIGINT, interrupt.0.clone()))
             .map_err(|e| Failure::io("catching Ctrl-C", &e))?;
+        Ok(interrupt)
+    }
+
+    /// As [`install`](Self::install), and SIGTERM sets the flag, too.
+    pub(crate) fn install_for_both() -> Result<Self, Failure> {
+        let interrupt = Self::install()?;
+        flag::register_conditional_shutdown(SIGTERM, 143, interrupt.0.clone())
+            .and_then(|_| flag::register(SIGTERM, interrupt.0.clone()))
+            .map_err(|e| Failure::io("catching SIGTERM", &e))?;
         Ok(interrupt)
     }
 

@@ -1,15 +1,23 @@
-//! `read`: events as CloudEvents lines, which `import` takes back.
+//! `read`: events as CloudEvents lines, which `import` takes back; with `--follow`, and those that come.
 
 use crate::args::{Global, Read};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::open;
 use crate::output::Out;
-use orchestrix::{Error, EventRef, Position, Revision, View, cloudevents};
+use orchestrix::{Error, EventRef, Position, Query, Revision, Start, Store, View, cloudevents};
+use std::time::Duration;
 
 type Found<'v> = Box<dyn Iterator<Item = Result<EventRef<'v>, Error>> + 'v>;
 
+/// How long Ctrl-C may go unnoticed.
+const NOTICE: Duration = Duration::from_millis(50);
+
 pub(crate) fn run(global: &Global, args: &Read) -> Result<(), Failure> {
     let store = open::to_read(global)?;
+    if args.follow {
+        return follow(&store, args);
+    }
     let view = store.view();
     let mut out = Out::new();
     let mut line = Vec::new();
@@ -28,11 +36,59 @@ pub(crate) fn run(global: &Global, args: &Read) -> Result<(), Failure> {
         if !is_of_type(&event, args.event_type.as_deref()) {
             continue;
         }
-        line.clear();
-        cloudevents::to_json_line(event, &mut line);
-        line.push(b'\n');
-        out.bytes(&line)?;
+        write(event, &mut line, &mut out)?;
         left -= 1;
+    }
+    out.finish()
+}
+
+fn write(event: EventRef<'_>, line: &mut Vec<u8>, out: &mut Out) -> Result<(), Failure> {
+    line.clear();
+    cloudevents::to_json_line(event, line);
+    line.push(b'\n');
+    out.bytes(line)
+}
+
+/// Reads on and on: what is there, and what comes.
+fn follow(store: &Store, args: &Read) -> Result<(), Failure> {
+    let interrupt = Interrupt::install_for_both()?;
+    let query = match (&args.stream, &args.category) {
+        (Some(stream), _) => Query::stream(stream),
+        (None, Some(category)) => Query::category(category),
+        (None, None) => Query::all(),
+    };
+    let query = match &args.event_type {
+        Some(event_type) => query.and_types([event_type]),
+        None => query,
+    };
+    let is_stream = args.stream.is_some();
+    let start = match args.from {
+        Some(position) if !is_stream => Start::After(Position(position.saturating_sub(1))),
+        _ => Start::Beginning,
+    };
+    let revision = Revision(args.from.filter(|_| is_stream).unwrap_or(0));
+    let mut live = store.subscribe().query(query).start(start).open()?;
+    let (mut out, mut line) = (Out::new(), Vec::new());
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    while left > 0 && !interrupt.is_set() {
+        let batch = match live.next_batch().wait_timeout(NOTICE) {
+            Ok(Some(batch)) => batch,
+            Ok(None) => break,
+            Err(error) => {
+                out.flush()?;
+                return Err(error.into());
+            }
+        };
+        for event in batch.iter().filter(|event| !is_stream || event.revision() >= revision) {
+            if left == 0 || interrupt.is_set() {
+                break;
+            }
+            write(event, &mut line, &mut out)?;
+            left -= 1;
+        }
+        if batch.is_caught_up() {
+            out.flush()?;
+        }
     }
     out.finish()
 }

@@ -1,4 +1,5 @@
-//! Act 1: a week of real earthquakes is imported, read by category and by stream, closed, verified and opened again.
+//! Act 1: a week of real earthquakes is imported while a subscriber follows, read by category and by stream, closed, verified and
+//! opened again.
 
 use crate::failure::Failure;
 use crate::import::{Counts, End, Importer, Lines, Mapping, Stop, drive};
@@ -6,10 +7,11 @@ use crate::interrupt::Interrupt;
 use crate::open;
 use crate::output::Out;
 use crate::progress::Progress;
-use orchestrix::{Store, View};
+use orchestrix::{Error, Start, Store, View};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::thread;
 
 static EARTHQUAKES: &[u8] = include_bytes!("../../../../examples/data/earthquakes.ndjson");
 const QUAKES: u64 = 1_707;
@@ -46,6 +48,14 @@ struct Summary {
 pub(crate) fn act(dir: &Path, out: &mut Out) -> Result<(), Failure> {
     out.line(format_args!("Act 1. A week of real earthquakes, into {}", dir.display()))?;
     let store = open::to_write(dir, Store::options())?;
+    let mut live = store.subscribe().category("quakes").start(Start::End).open()?;
+    let reader = thread::spawn(move || {
+        let mut seen = 0;
+        while let Some(batch) = live.next_batch().wait()? {
+            seen += batch.len() as u64;
+        }
+        Ok::<_, Error>(seen)
+    });
     let counts = import(&store)?;
     let Counts { added, skipped, .. } = counts;
     expect("lines that were added or skipped", QUAKES, added + skipped)?;
@@ -62,6 +72,9 @@ pub(crate) fn act(dir: &Path, out: &mut Out) -> Result<(), Failure> {
     drop(view);
     store.close().wait()?;
     drop(store);
+    let seen = reader.join().map_err(|_| Failure::mismatch("the live reader panicked"))??;
+    expect("events that a live reader was given", added, seen)?;
+    out.line(format_args!("  a live reader was given {seen} events while they came"))?;
 
     let report = orchestrix::verify(dir)?;
     if let Some(problem) = report.problems.first() {
