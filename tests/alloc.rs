@@ -4,7 +4,9 @@
 
 #![allow(unsafe_code)]
 
-use orchestrix::{Durability, EventRef, Expected, NewEvent, Position, Revision, Store, View};
+use orchestrix::{
+    Cursor, Durability, EventRef, Expected, NewEvent, Position, Query, Revision, Start, Store, View,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::Range;
@@ -130,6 +132,35 @@ fn asking_for_power_allocates_nothing_before_the_wait() {
     (0..1_000).for_each(&mut append);
     assert_rare(1_000..101_000, 1, append);
     last.expect("many appends").wait().expect("synced");
+    store.close().wait().expect("close");
+}
+
+/// Of a subscription: a batch takes a few allocations, however many events it has, and waiting for one takes none that grows.
+#[test]
+fn a_batch_of_a_subscription_allocates_as_often_whatever_it_holds() {
+    const BATCH_MAX: u64 = 12;
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = Store::options().durability(Durability::Process).open(dir.path()).expect("open");
+    let names = names();
+    (0..20_000).for_each(|n| append(&store, &names, n));
+    store.sync().wait().expect("synced");
+    for (what, query) in [("all", Query::all()), ("a category", Query::category("meter"))] {
+        let mut counts = Vec::new();
+        for batch_max in [1, 10, 1_000] {
+            let subscription = store.subscribe().query(query.clone()).batch_max(batch_max);
+            // The last ones, which no run covers.
+            let mut live = subscription.start(Start::After(Position(17_000))).open().expect("a subscription");
+            let one = |live: &mut Cursor| {
+                let batch = live.next_batch().wait().expect("a batch").expect("open");
+                assert_eq!(batch.len(), batch_max);
+                assert_eq!(walk(batch.iter().map(Ok)), batch_max as u64);
+            };
+            one(&mut live);
+            counts.push(allocations(|| one(&mut live)));
+        }
+        println!("{what}: {counts:?} allocations for batches of 1, 10, 1,000");
+        assert!(counts.iter().all(|count| *count <= BATCH_MAX && *count <= counts[0] + 1), "{counts:?}");
+    }
     store.close().wait().expect("close");
 }
 

@@ -61,6 +61,11 @@ fn threads_clocks_random_numbers_and_files_go_through_the_medium() {
 }
 
 #[test]
+fn the_path_of_the_events_has_no_lock() {
+    none(conduct::check_event_path(&sources(), conduct::EVENT_PATH));
+}
+
+#[test]
 fn text_has_no_stray_white_space_banners_or_machine_paths() {
     none(files(TEXT).iter().flat_map(|(path, text)| text::check_text(path, text)).collect());
 }

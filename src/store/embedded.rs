@@ -43,6 +43,18 @@ impl Embedded {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
+impl Embedded {
+    /// See [`crate::testing::while_writer_is_stopped`].
+    pub(crate) fn while_writer_is_stopped<T>(&self, work: impl FnOnce() -> T) -> T {
+        let side = self.core.log.write_side().expect("a store that is written to");
+        let _writer = side.writer();
+        let layers = self.core.index.layers_now();
+        let _keys = layers.tail().write();
+        work()
+    }
+}
+
 impl EventStore for Embedded {
     #[inline]
     fn commit(&self, commit: Commit<'_>) -> Pending<Receipt> {

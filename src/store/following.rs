@@ -12,7 +12,7 @@ use crate::Position;
 use crate::error::Error;
 use crate::event::new::nanos_of;
 use crate::expected::Watermark;
-use crate::limits::BATCH_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use crate::log::{Behind, FRAMES_AT, Place, Wanted};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -88,6 +88,11 @@ fn matching(core: &Core, request: &ReadRequest, wanted: Wanted) -> Result<Batch,
                 end = Some((epoch, frame.place));
                 through = Position(event.position().0 - 1);
                 break 'frames;
+            }
+            if places.is_empty() {
+                // One allocation a batch, however many match.
+                let left = usize::try_from(wanted.through - wanted.after).unwrap_or(usize::MAX);
+                places.reserve_exact(left.min(request.limit).min(BATCH_EVENTS_MAX));
             }
             places.push(Place(frame.place.0 + u64::from(event.offset())));
             bytes += u64::from(event.length());

@@ -31,7 +31,9 @@ mod life;
 mod machine;
 mod shared;
 mod steps;
+mod stopped;
 
 pub use crate::medium::sim::{Call, Crash, Fault, Hook, When};
 pub use crate::medium::{Bugs, Site};
 pub use machine::{Chance, Machine};
+pub use stopped::while_writer_is_stopped;

@@ -69,6 +69,38 @@ pub(crate) const RESERVED: &[Reserved] = &[
     },
 ];
 
+/// What every delivery of an event goes through: no lock stands there. Asserted both ways.
+pub(crate) const EVENT_PATH: &[&str] = &[
+    "src/log/bell.rs",
+    "src/log/checked.rs",
+    "src/log/stretch.rs",
+    "src/log/walk.rs",
+    "src/medium/published.rs",
+    "src/store/batch.rs",
+    "src/store/following.rs",
+    "src/subscribe/cursor.rs",
+    "src/subscribe/next.rs",
+    "src/subscribe/tail.rs",
+    "src/subscribe/under_way.rs",
+];
+const LOCKS: &[&str] = &["Mutex", "RwLock", "Condvar", "ReentrantLock"];
+
+/// Locks in the path of the events, and files on the list that aren't there.
+pub(crate) fn check_event_path(sources: &[Source], listed: &[&str]) -> Findings {
+    let mut findings = Findings::new();
+    for path in listed {
+        let Some(source) = sources.iter().find(|source| source.path == *path) else {
+            findings.push(format!("{path}: is on EVENT_PATH and isn't there"));
+            continue;
+        };
+        for lock in LOCKS {
+            let found = words(&source.live, lock);
+            findings.extend(found.map(|at| format!("{}: {lock} in the path of the events", source.at(at))));
+        }
+    }
+    findings
+}
+
 /// Unfinished work, wherever it stands.
 const LEFTOVERS: &[&str] = &["todo!", "unimplemented!", "dbg!"];
 /// The library speaks through its values only, but for the suite that others run as a test: it says what it didn't run.
@@ -212,6 +244,16 @@ mod tests {
     fn reserved(path: &str, text: &str) -> usize {
         let clock = Source::new("src/medium/clock.rs", "fn now() { Instant::now() }");
         check_reserved(&[clock, Source::new(path, text)], RULES).len()
+    }
+
+    #[test]
+    fn catches_locks_in_the_path_of_the_events() {
+        let locked = Source::new("src/log/walk.rs", "use parking_lot::RwLock;\nfn f(l: &RwLock<u8>) {}\n");
+        let free = Source::new("src/log/bell.rs", "fn f() { \"Mutex\"; }\n");
+        let findings =
+            check_event_path(&[locked, free], &["src/log/walk.rs", "src/log/bell.rs", "src/gone.rs"]);
+        assert_eq!(findings.len(), 3, "{findings:?}");
+        assert!(findings[0].contains("walk.rs:1") && findings[2].contains("isn't there"));
     }
 
     #[test]
