@@ -85,7 +85,8 @@ pub use store::{
     AnyStore, Backup, Batch, BatchIter, Capabilities, Commit, DropReason, Embedded, EventStore, Events, Head,
     Held, Hold, IndexStats, Lag, Located, Options, Progress, QueryEvents, Read, ReadRequest, Receipt,
     RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Start, Stats,
-    Store, StreamEvents, Streams, Transaction, View, Write, inspect_segment, repair, verify,
+    Store, StreamEvents, Streams, Subscriber, Subscription, Transaction, View, Write, inspect_segment,
+    repair, verify,
 };
 
 pub use subscribe::{Cursor, NextBatch, Subscribe};

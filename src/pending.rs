@@ -93,13 +93,20 @@ impl<T, E> Pending<T, E> {
                 Some(outcome) => Ok(finish(outcome, &*work, value)),
                 None => Err(Self(State::Working { work, target, value, listener, finish })),
             },
+            other => Self(other).into_ready(),
+        }
+    }
+
+    /// As [`now`](Self::now), and a future of another back end is polled once for it.
+    pub(crate) fn peek(self) -> Result<Result<T, E>, Self> {
+        match self.0 {
             State::Future(mut future) => {
                 match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(result) => Ok(result),
                     Poll::Pending => Err(Self(State::Future(future))),
                 }
             }
-            other => Self(other).into_ready(),
+            other => Self(other).now(),
         }
     }
 

@@ -5,7 +5,7 @@
 use orchestrix::prelude::*;
 use orchestrix::{
     AnyStore, Batch, Capabilities, Commit, Durability, EventStore, Head, Lag, Located, Pending, Progress,
-    Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Watermark, Write,
+    Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Subscription, Watermark, Write,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -42,7 +42,8 @@ impl EventStore for Noting {
         self.note(format!("committed_beyond {position}"));
         Pending::ready(Ok(Position(13)))
     }
-    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
+    fn locate(&self, subscription: &Subscription) -> Pending<Located> {
+        let Subscription { start, watermark, .. } = subscription;
         self.note(format!("locate {start:?} {watermark:?}"));
         Pending::ready(Ok(Located::new(ResumeToken::new(Position(14), 15))))
     }
@@ -84,7 +85,7 @@ fn call_all(store: &impl EventStore) {
     assert_eq!(store.head("a-1").wait().expect("a head").map(|head| head.position), Some(Position(9)));
     assert_eq!(store.beyond(Position(1)).wait().expect("a position"), Position(10));
     assert_eq!(store.committed_beyond(Position(2)).wait().expect("a position"), Position(13));
-    let located = store.locate(Start::End, Watermark::Committed).wait().expect("a place");
+    let located = store.locate(&Subscription::new(Start::End, Watermark::Committed)).wait().expect("a place");
     assert_eq!(located.token, ResumeToken::new(Position(14), 15));
     let request = ReadRequest::new(Query::all());
     assert_eq!(store.lag(&request, Watermark::Synced), Lag::new(16, 17, Duration::from_secs(18)));

@@ -12,5 +12,6 @@ pub mod measure;
 pub mod memory;
 pub mod run;
 pub mod scan;
+pub mod shared_log;
 pub mod table;
 pub mod workload;

@@ -296,6 +296,10 @@ impl<'a> EventRef<'a> {
 
     #[inline]
     fn metadata_start(self) -> usize {
+        // As most are.
+        if self.flags() == record::FLAG_UUID {
+            return record::BYTES;
+        }
         let (start, count) = self.key_place();
         start + 4 * count
     }

@@ -96,6 +96,23 @@ impl Segment {
         }
     }
 
+    /// The frame at `offset`, checked, if one follows there before `published`, without padding or a gap.
+    ///
+    /// # Errors
+    /// As [`frame`](Self::frame).
+    #[inline]
+    pub(crate) fn next_frame(&self, offset: u64, published: u64) -> Result<Option<CommitRef<'_>>, Error> {
+        if offset + HEADER_BYTES > published {
+            return Ok(None);
+        }
+        let rest = self.region.bytes(offset, published);
+        match u32_at(rest, 0) {
+            0 => Ok(None),
+            _ if self.is_checked(offset) => Ok(Some(CommitRef::new(rest))),
+            _ => self.check_frame(offset).map(Some),
+        }
+    }
+
     /// The event whose record begins at `offset`, which was checked.
     #[inline]
     pub(crate) fn checked_event(&self, offset: u64) -> EventRef<'_> {

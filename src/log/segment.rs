@@ -28,6 +28,8 @@ pub(crate) struct Segment {
     durable: AtomicBool,
     /// What was checked; `None` if everything was.
     pub(super) checked: Option<Checked>,
+    /// This process has written everything in it.
+    pub(super) own: bool,
 }
 
 impl Segment {
@@ -40,6 +42,7 @@ impl Segment {
             growing: Mutex::new(()),
             durable: AtomicBool::new(durable),
             checked: None,
+            own: false,
         }
     }
 
@@ -62,7 +65,10 @@ impl Segment {
             Ok(window)
         };
         match fill() {
-            Ok(window) => Ok((Arc::new(Self::new(number, store, region, window, false)), writer)),
+            Ok(window) => {
+                let created = Self { own: true, ..Self::new(number, store, region, window, false) };
+                Ok((Arc::new(created), writer))
+            }
             Err(error) => {
                 // The first failure is what the caller needs to know; a leftover is removed by the next open.
                 let _ = medium.files.remove(path);

@@ -29,6 +29,11 @@ impl Stretch {
         self.len
     }
 
+    /// Whether its data may be coded in a way that only a later version knows: not if this process has written it.
+    pub(crate) fn may_be_coded(&self) -> bool {
+        !self.segment.own
+    }
+
     pub(crate) fn events(&self) -> StretchEvents<'_> {
         let mut events = StretchEvents {
             rest: self.segment.region.bytes(self.from, self.to),
@@ -97,6 +102,12 @@ pub(crate) struct Taken {
     pub(crate) epoch: u64,
 }
 
+/// The last frame of a stretch.
+struct Last {
+    at: u64,
+    epoch: u64,
+}
+
 impl<'t> Behind<'t> {
     /// # Errors
     /// `Truncated`: retention has removed what is asked for. `Corrupt`.
@@ -140,29 +151,32 @@ impl<'t> Behind<'t> {
     /// `Corrupt`, `Unsupported`: a frame can't be read. `Truncated`.
     pub(crate) fn take(&mut self, events_max: usize, bytes_max: u64) -> Result<Option<Taken>, Error> {
         let geometry = self.log.geometry;
-        let Some(mut last) = self.next().transpose()? else { return Ok(None) };
-        self.wanted.check_first(last.commit)?;
-        let number = geometry.segment(last.place);
-        let Some(segment) = self.table.get(number) else { return Err(self.log.no_segment(last.place)) };
-        let before = last.commit.first_position().0 - 1;
+        let Some(first) = self.next().transpose()? else { return Ok(None) };
+        self.wanted.check_first(first.commit)?;
+        let number = geometry.segment(first.place);
+        let Some(segment) = self.table.get(number) else { return Err(self.log.no_segment(first.place)) };
+        let before = first.commit.first_position().0 - 1;
         let skip = self.wanted.after.saturating_sub(before) as usize;
-        let from = geometry.offset(last.place);
-        let mut to = from + u64::from(last.commit.length());
-        let mut events = usize::from(last.commit.event_count()) - skip;
+        let from = geometry.offset(first.place);
+        let mut last = Last { at: from, epoch: first.commit.epoch() };
+        let mut to = from + u64::from(first.commit.length());
+        let mut events = usize::from(first.commit.event_count()) - skip;
+        // The end is asked for once: what is published meanwhile is met by the next stretch.
+        let published = segment.region.published();
         while events < events_max && to - from < bytes_max {
-            let Some(frame) = self.next().transpose()? else { break };
-            if geometry.place(number, to) != frame.place {
+            let Some(frame) = segment.next_frame(to, published)? else { break };
+            if frame.first_position().0 > self.wanted.through {
                 break;
             }
-            events += usize::from(frame.commit.event_count());
-            to += u64::from(frame.commit.length());
-            last = frame;
+            last = Last { at: to, epoch: frame.epoch() };
+            events += usize::from(frame.event_count());
+            to += u64::from(frame.length());
         }
         let len = events.min(events_max);
-        let spot = if len == events { geometry.place(number, to) } else { last.place };
+        let spot = geometry.place(number, if len == events { to } else { last.at });
         let stretch = Stretch { segment: segment.clone(), from, to, skip, len };
         let through = before + (skip + len) as u64;
-        Ok(Some(Taken { stretch, through, spot, epoch: last.commit.epoch() }))
+        Ok(Some(Taken { stretch, through, spot, epoch: last.epoch }))
     }
 }
 

@@ -10,8 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-/// While the watermark moves all the time, those who wait are told of it so often; the writer isn't asked then.
-const PACE: Duration = Duration::from_micros(50);
+/// After those who wait were told, the ringer looks again so much later, and so much later for each of them: while they wake and
+/// look, they take time from who moves the watermark.
+const PACE: Duration = Duration::from_micros(20);
+const PACE_EACH: Duration = Duration::from_micros(16);
+/// If so many events came since it looked last, more will come: then it waits so many times as long.
+const BUSY: u64 = 16;
+const BUSY_TIMES: u32 = 4;
 
 /// A watermark, who waits for it, and how it ended.
 pub(crate) struct Watch {
@@ -134,9 +139,11 @@ impl Job for Ringer {
         let watch = self.watch.upgrade()?;
         loop {
             let position = watch.position();
-            if self.told.swap(position, Ordering::Relaxed) != position {
-                watch.moved.notify(usize::MAX);
-                return Some(PACE);
+            let told = self.told.swap(position, Ordering::Relaxed);
+            if told != position {
+                let woken = u32::try_from(watch.moved.notify(usize::MAX)).unwrap_or(u32::MAX);
+                let pace = PACE + PACE_EACH.saturating_mul(woken);
+                return Some(if position - told >= BUSY { pace * BUSY_TIMES } else { pace });
             }
             if watch.bell.rest(position, || watch.moved.total_listeners() > 0) {
                 return None;

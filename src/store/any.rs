@@ -5,7 +5,7 @@ use super::contract::{Capabilities, EventStore, Snapshot};
 use super::handle::Store;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
-use super::start::{Lag, Located, Start};
+use super::start::{Lag, Located, Subscription};
 use crate::Position;
 use crate::expected::{Durability, Watermark};
 use crate::pending::Pending;
@@ -36,8 +36,8 @@ macro_rules! hand_on {
         fn committed_beyond(&$self, position: Position) -> Pending<Position> {
             $to.committed_beyond(position)
         }
-        fn locate(&$self, start: Start, watermark: Watermark) -> Pending<Located> {
-            $to.locate(start, watermark)
+        fn locate(&$self, subscription: &Subscription) -> Pending<Located> {
+            $to.locate(subscription)
         }
         fn lag(&$self, request: &ReadRequest, watermark: Watermark) -> Lag {
             $to.lag(request, watermark)

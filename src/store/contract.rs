@@ -4,7 +4,7 @@
 use super::batch::Batch;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
-use super::start::{Lag, Located, ResumeToken, Start};
+use super::start::{Lag, Located, ResumeToken, Start, Subscription};
 use crate::error::Error;
 use crate::expected::{Durability, Watermark};
 use crate::pending::Pending;
@@ -58,15 +58,13 @@ pub trait EventStore: Send + Sync + 'static {
         self.beyond(position)
     }
 
-    /// Where a subscription begins that is asked to begin at `start`, and to see what stands up to `watermark`. The start by time
-    /// and by token is claimed by `resume`.
+    /// Where a subscription begins. The start by time and by token is claimed by `resume`.
     ///
     /// # Errors
     /// `Ahead`: a position or token that the store doesn't have. `Truncated`: retention has removed what follows it.
-    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
-        let _ = watermark;
+    fn locate(&self, subscription: &Subscription) -> Pending<Located> {
         let at = |position| Located::new(ResumeToken::new(position, 0));
-        match start {
+        match subscription.start {
             Start::Beginning => Pending::ready(Ok(at(Position::START))),
             Start::After(position) => Pending::ready(Ok(at(position))),
             Start::End => {

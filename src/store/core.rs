@@ -2,6 +2,7 @@
 
 use super::holds::Holds;
 use super::snapshots::Snapshots;
+use super::subscribers::Subscribers;
 use super::upkeep::Upkeep;
 use crate::Position;
 use crate::error::Error;
@@ -20,6 +21,7 @@ pub(crate) struct Core {
     pub(crate) read_only_synced: u64,
     pub(super) holds: Holds,
     pub(super) snapshots: Snapshots,
+    pub(super) subscribers: Arc<Subscribers>,
     /// Held by who moves the beginning of the log on.
     pub(super) retaining: Mutex<()>,
 }
@@ -48,6 +50,7 @@ impl Core {
             index,
             read_only_synced: opened.report.synced,
             holds: Holds::default(),
+            subscribers: Arc::default(),
             snapshots: snapshots(medium)?,
             retaining: Mutex::new(()),
         });

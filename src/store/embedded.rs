@@ -15,8 +15,9 @@ use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::retention::{self, Retention, RetentionPlan};
 use super::snapshots;
-use super::start::{Lag, Located, Start};
+use super::start::{Lag, Located, Subscription};
 use super::stats::Stats;
+use super::subscribers::Subscriber;
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
@@ -91,12 +92,17 @@ impl EventStore for Embedded {
         reading::beyond(&self.core, position, Watermark::Committed)
     }
 
-    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
-        Pending::ready(following::locate(&self.core, start, watermark))
+    fn locate(&self, subscription: &Subscription) -> Pending<Located> {
+        Pending::ready(following::locate(&self.core, subscription).map(|located| {
+            let subscriber = self.core.subscribers.add(subscription, &located);
+            located.watched(subscriber)
+        }))
     }
 
     fn lag(&self, request: &ReadRequest, watermark: Watermark) -> Lag {
-        request.spot.map_or_else(Lag::default, |spot| following::lag(&self.core, request, spot, watermark))
+        request
+            .spot
+            .map_or_else(Lag::default, |spot| following::lag(&self.core, request.after, spot, watermark))
     }
 
     #[inline]
@@ -195,6 +201,23 @@ impl Store {
         let core = &self.backend().core;
         core.log.write_side()?;
         core.index.rebuild_all(&core.log)
+    }
+
+    /// Who follows the store now by this handle or a clone of it, in the order in which they began, each with how far it is behind.
+    ///
+    /// ```
+    /// use orchestrix::prelude::*;
+    /// let store = Store::in_memory();
+    /// let live = store.subscribe().name("mailer").open()?;
+    /// store.append("room-1", NoStream, NewEvent::raw("opened", b"")).wait()?;
+    /// let [mailer] = &store.subscribers()[..] else { panic!("there is one") };
+    /// assert_eq!((mailer.name.as_str(), mailer.lag.events), ("mailer", 1));
+    /// drop(live);
+    /// assert!(store.subscribers().is_empty());
+    /// # Ok::<(), orchestrix::Error>(())
+    /// ```
+    pub fn subscribers(&self) -> Vec<Subscriber> {
+        self.backend().core.subscribers.list(&self.backend().core)
     }
 
     /// Keeps what stands behind a position from retention, for as long as the result is kept. `name` says in plans who needs it.

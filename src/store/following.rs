@@ -6,7 +6,7 @@ use super::core::Core;
 use super::reading;
 use super::request::ReadRequest;
 use super::scan::Frames;
-use super::start::{Lag, Located, ResumeToken, Start};
+use super::start::{Lag, Located, ResumeToken, Start, Subscription};
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
@@ -43,7 +43,9 @@ fn everything(core: &Core, request: &ReadRequest, wanted: Wanted) -> Result<Batc
     let table = core.log.table_now();
     let taken = Behind::new(&core.log, &table, wanted)?.take(request.limit, BATCH_BYTES_MAX)?;
     let Some(taken) = taken else { return nothing(wanted) };
-    taken.stretch.events().try_for_each(|event| event.check_plain())?;
+    if taken.stretch.may_be_coded() {
+        taken.stretch.events().try_for_each(|event| event.check_plain())?;
+    }
     let through = Position(taken.through);
     let end = End { token: ResumeToken::new(through, taken.epoch), spot: taken.spot };
     let caught_up = taken.through >= wanted.through;
@@ -124,7 +126,8 @@ fn by_index(request: &ReadRequest, wanted: Wanted, view: &View, epoch: u64) -> R
 }
 
 /// Where a subscription begins.
-pub(super) fn locate(core: &Arc<Core>, start: Start, watermark: Watermark) -> Result<Located, Error> {
+pub(super) fn locate(core: &Arc<Core>, subscription: &Subscription) -> Result<Located, Error> {
+    let Subscription { start, watermark, .. } = *subscription;
     let view = View::committed(core);
     let asked = match start {
         Start::Beginning => Position::START,
@@ -204,14 +207,14 @@ fn later_than(core: &Core, view: &View, position: Position) -> Result<Located, E
     Ok(Located::at(ResumeToken::new(position, frame.commit.epoch()), frame.place))
 }
 
-/// How far `request`, which goes on at `spot`, is behind.
-pub(super) fn lag(core: &Core, request: &ReadRequest, spot: Place, watermark: Watermark) -> Lag {
+/// How far who has read up to `after`, and goes on at `spot`, is behind.
+pub(super) fn lag(core: &Core, after: Position, spot: Place, watermark: Watermark) -> Lag {
     let through = core.log.watch(watermark).position();
-    let wanted = Wanted { spot, after: request.after.0, through };
+    let wanted = Wanted { spot, after: after.0, through };
     let table = core.log.table_now();
     let next = Behind::new(&core.log, &table, wanted).ok().and_then(|mut behind| behind.next()?.ok());
     let Some(next) = next else { return Lag::default() };
-    let events = through.saturating_sub(request.after.0.max(next.commit.first_position().0 - 1));
+    let events = through.saturating_sub(after.0.max(next.commit.first_position().0 - 1));
     let bytes = core.log.end_of(watermark).0.saturating_sub(next.place.0);
     let since = core.log.medium.time.now().saturating_sub(next.commit.time());
     Lag::new(events, bytes, Duration::from_nanos(u64::try_from(since).unwrap_or(0)))

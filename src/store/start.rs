@@ -1,10 +1,13 @@
 //! Where a reader who follows a store begins, how it says later where it was, and how far it is behind.
 
+use super::subscribers::Seen;
 use crate::Position;
 use crate::error::Error;
+use crate::expected::Watermark;
 use crate::log::Place;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Where a subscription begins.
@@ -93,24 +96,49 @@ impl FromStr for ResumeToken {
     }
 }
 
+/// A subscription as it is asked for, but for its filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Subscription {
+    /// Who it is, for lists; may be empty.
+    pub name: String,
+    /// Where it begins.
+    pub start: Start,
+    /// How far it may read.
+    pub watermark: Watermark,
+}
+
+impl Subscription {
+    /// One without a name.
+    pub fn new(start: Start, watermark: Watermark) -> Self {
+        Self { name: String::new(), start, watermark }
+    }
+}
+
 /// For authors of stores: where a subscription that was asked for begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Located {
     /// Everything up to here counts as seen.
     pub token: ResumeToken,
     /// Where the embedded store goes on.
     pub(crate) spot: Option<Place>,
+    /// Where it looks how far the subscription has come.
+    pub(crate) progress: Option<Arc<Seen>>,
 }
 
 impl Located {
     /// A place.
     pub fn new(token: ResumeToken) -> Self {
-        Self { token, spot: None }
+        Self { token, spot: None, progress: None }
     }
 
     pub(super) fn at(token: ResumeToken, spot: Place) -> Self {
-        Self { token, spot: Some(spot) }
+        Self { token, spot: Some(spot), progress: None }
+    }
+
+    pub(super) fn watched(self, progress: Arc<Seen>) -> Self {
+        Self { progress: Some(progress), ..self }
     }
 }
 

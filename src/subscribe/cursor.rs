@@ -84,7 +84,7 @@ impl Cursor {
     /// As [`NextBatch::wait`].
     pub fn poll_batch(&mut self) -> Result<Option<Batch>, Error> {
         loop {
-            match self.ask(false, Err)? {
+            match self.ask(false, UnderWay::peek)? {
                 Asked::Yields => {}
                 asked => return Ok(self.or_nothing(asked)),
             }
@@ -126,23 +126,22 @@ impl Cursor {
     ) -> Result<Asked, Error> {
         loop {
             let Some(under_way) = self.next_step() else { return Ok(Asked::Ended) };
-            let done = match under_way.now() {
+            let says_so = self.is_to_say_so(&under_way);
+            let known =
+                under_way.now().or_else(|under_way| if says_so { under_way.peek() } else { Err(under_way) });
+            let done = match known {
                 Ok(done) => done,
-                Err(under_way) => {
-                    if let (Way::Follow(tail), UnderWay::Beyond(_)) = (&mut self.way, &under_way)
-                        && let Some(batch) = tail.caught_up()
-                    {
-                        self.under_way = Some(under_way);
-                        return Ok(Asked::Given(batch));
-                    }
-                    match wait(under_way) {
-                        Ok(done) => done,
-                        Err(under_way) => {
-                            self.under_way = Some(under_way);
-                            return Ok(Asked::NotYet);
-                        }
-                    }
+                Err(under_way) if says_so => {
+                    self.under_way = Some(under_way);
+                    return Ok(self.caught_up());
                 }
+                Err(under_way) => match wait(under_way) {
+                    Ok(done) => done,
+                    Err(under_way) => {
+                        self.under_way = Some(under_way);
+                        return Ok(Asked::NotYet);
+                    }
+                },
             };
             let looked = matches!(done, Done::Batch(_));
             match (self.take(done)?, looked && yields) {
@@ -150,6 +149,18 @@ impl Cursor {
                 (None, true) => return Ok(Asked::Yields),
                 (None, false) => {}
             }
+        }
+    }
+
+    /// Whether a subscription that has nothing to read has to say that it has caught up.
+    fn is_to_say_so(&self, under_way: &UnderWay) -> bool {
+        matches!((&self.way, under_way), (Way::Follow(tail), UnderWay::Beyond(_)) if !tail.has_told())
+    }
+
+    fn caught_up(&mut self) -> Asked {
+        match &mut self.way {
+            Way::Follow(tail) => Asked::Given(tail.tell_caught_up()),
+            Way::Read(_) => Asked::Ended,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::expected::Watermark;
 use crate::limits::BATCH_EVENTS_MAX;
 use crate::query::Query;
-use crate::store::{EventStore, ReadRequest, Start, Store};
+use crate::store::{EventStore, ReadRequest, Start, Store, Subscription};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,9 +16,8 @@ use std::sync::Arc;
 pub struct Subscribe {
     store: Arc<dyn EventStore>,
     query: Query,
-    start: Start,
     batch_max: usize,
-    watermark: Watermark,
+    subscription: Subscription,
 }
 
 impl<B: EventStore> Store<B> {
@@ -47,9 +46,8 @@ impl<B: EventStore> Store<B> {
         Subscribe {
             store: self.shared().clone(),
             query: Query::all(),
-            start: Start::Beginning,
             batch_max: BATCH_EVENTS_MAX,
-            watermark: Watermark::default(),
+            subscription: Subscription::new(Start::Beginning, Watermark::default()),
         }
     }
 }
@@ -83,7 +81,7 @@ impl Subscribe {
 
     /// Where it begins. Default: at the first event that is there.
     pub fn start(mut self, start: Start) -> Self {
-        self.start = start;
+        self.subscription.start = start;
         self
     }
 
@@ -95,7 +93,13 @@ impl Subscribe {
 
     /// Sees events at once, before they are synced. Power loss may take what was seen; [`Start::Resume`] tells.
     pub fn committed(mut self) -> Self {
-        self.watermark = Watermark::Committed;
+        self.subscription.watermark = Watermark::Committed;
+        self
+    }
+
+    /// What it is called in [`Store::subscribers`]. Needs not be its own.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.subscription.name = name.into();
         self
     }
 
@@ -112,21 +116,20 @@ impl Subscribe {
             return Err(Error::invalid(format!("batch_max: expected 1 to {max}, found {found}")));
         }
         self.query.check_limits()?;
-        let begin = self.store.locate(self.start, self.watermark).wait()?;
+        let begin = self.store.locate(&self.subscription).wait()?;
         let mut request = ReadRequest::new(self.query);
         request.limit = self.batch_max;
-        Ok(Cursor::following(Tail::new(self.store, request, begin, self.watermark)))
+        Ok(Cursor::following(Tail::new(self.store, request, begin, self.subscription.watermark)))
     }
 }
 
 impl fmt::Debug for Subscribe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { query, start, batch_max, watermark, .. } = self;
+        let Self { query, batch_max, subscription, .. } = self;
         f.debug_struct("Subscribe")
             .field("query", query)
-            .field("start", start)
             .field("batch_max", batch_max)
-            .field("watermark", watermark)
+            .field("subscription", subscription)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use super::under_way::{Done, UnderWay};
 use crate::Position;
 use crate::error::Error;
 use crate::expected::Watermark;
-use crate::store::{Batch, EventStore, Lag, Located, ReadRequest, ResumeToken};
+use crate::store::{Batch, EventStore, Lag, Located, ReadRequest, ResumeToken, Seen};
 use std::sync::Arc;
 
 /// A subscription's place.
@@ -18,6 +18,7 @@ pub(super) struct Tail {
     known: Position,
     /// Whether the last batch said that it had caught up.
     told: bool,
+    progress: Option<Arc<Seen>>,
 }
 
 impl Tail {
@@ -29,7 +30,8 @@ impl Tail {
     ) -> Self {
         (request.after, request.spot) = (begin.token.position(), begin.spot);
         let epoch = begin.token.epoch();
-        Self { known: request.after, store, request, epoch, watermark, told: false }
+        let known = request.after;
+        Self { known, store, request, epoch, watermark, told: false, progress: begin.progress }
     }
 
     /// Everything up to here was seen.
@@ -58,14 +60,15 @@ impl Tail {
         UnderWay::Batch(self.store.read(&self.request))
     }
 
-    /// Nothing is there: the batch that says so, if the last one hasn't.
-    pub(super) fn caught_up(&mut self) -> Option<Batch> {
-        (!std::mem::replace(&mut self.told, true)).then(|| self.nothing(true))
+    /// Whether the last batch said that nothing was left.
+    pub(super) fn has_told(&self) -> bool {
+        self.told
     }
 
-    /// A batch without events, behind what was seen.
-    pub(super) fn nothing(&self, caught_up: bool) -> Batch {
-        Batch::new(Vec::new(), self.request.after, caught_up)
+    /// The batch that says so.
+    pub(super) fn tell_caught_up(&mut self) -> Batch {
+        self.told = true;
+        Batch::new(Vec::new(), self.request.after, true)
     }
 
     /// Takes in what was asked for. `None`: nothing is given for it.
@@ -93,6 +96,9 @@ impl Tail {
         match batch.end() {
             Some(end) => {
                 (self.request.spot, self.epoch) = (Some(end.spot), end.token.epoch());
+                if let Some(progress) = &self.progress {
+                    progress.note(reached, end.spot);
+                }
             }
             None => self.epoch = 0,
         }

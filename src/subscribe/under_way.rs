@@ -27,6 +27,14 @@ impl UnderWay {
         }
     }
 
+    /// The same, and another back end is asked for it.
+    pub(super) fn peek(self) -> Result<Done, Self> {
+        match self {
+            Self::Batch(pending) => pending.peek().map(Done::Batch).map_err(Self::Batch),
+            Self::Beyond(pending) => pending.peek().map(Done::Beyond).map_err(Self::Beyond),
+        }
+    }
+
     /// Blocks this thread, until the deadline if there is one.
     pub(super) fn wait(self, deadline: Option<Instant>) -> Result<Done, Self> {
         match self {

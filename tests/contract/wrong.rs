@@ -2,7 +2,8 @@
 
 use orchestrix::{
     Batch, Capabilities, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Located, Pending,
-    Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store, Watermark, Write,
+    Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store, Subscription,
+    Watermark, Write,
 };
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -297,14 +298,16 @@ impl EventStore for Wrong {
         self.real().committed_beyond(position)
     }
 
-    fn locate(&self, start: Start, watermark: Watermark) -> Pending<Located> {
-        match (self.rule, start) {
-            (Rule::BeginAtTheBeginning, _) => self.real().locate(Start::Beginning, watermark),
+    fn locate(&self, subscription: &Subscription) -> Pending<Located> {
+        let mut subscription = subscription.clone();
+        match (self.rule, subscription.start) {
+            (Rule::BeginAtTheBeginning, _) => subscription.start = Start::Beginning,
             (Rule::BelieveEveryToken, Start::Resume(token)) => {
-                self.real().locate(Start::After(token.position()), watermark)
+                subscription.start = Start::After(token.position());
             }
-            _ => self.real().locate(start, watermark),
+            _ => {}
         }
+        self.real().locate(&subscription)
     }
 
     fn lag(&self, request: &ReadRequest, watermark: Watermark) -> Lag {
