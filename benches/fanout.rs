@@ -41,7 +41,7 @@ struct Sizes {
 
 fn main() {
     let run = Run::from_args();
-    let full = Sizes { rounds: 41, appends: 10_000, events: 1_500_000, timed: 5_000 };
+    let full = Sizes { rounds: 25, appends: 50_000, events: 1_500_000, timed: 5_000 };
     let sizes = run.pick(full, Sizes { rounds: 3, appends: 500, events: 5_000, timed: 50 });
     if run.measures_rows() {
         let mut rows = Rows::of("fanout");
@@ -280,8 +280,14 @@ fn latency(sizes: Sizes) {
         reading.join().expect("no panic")
     });
     report("a task", &by_task);
+    by_channel(sizes, began, &spaced);
+    store.close().wait().expect("close");
+}
+
+/// The same through a channel in memory.
+fn by_channel(sizes: Sizes, began: Instant, spaced: &dyn Fn(&dyn Fn(u64))) {
     let (sender, receiver) = crossbeam_channel::unbounded::<[u8; 8]>();
-    let by_channel = thread::scope(|scope| {
+    let times = thread::scope(|scope| {
         let reading = scope.spawn(|| {
             let mut times = histogram();
             while times.len() < sizes.timed {
@@ -293,8 +299,7 @@ fn latency(sizes: Sizes) {
         spaced(&|_| sender.send((began.elapsed().as_nanos() as u64).to_le_bytes()).expect("a receiver"));
         reading.join().expect("no panic")
     });
-    report("crossbeam-channel, a thread", &by_channel);
-    store.close().wait().expect("close");
+    report("crossbeam-channel, a thread", &times);
 }
 
 fn histogram() -> Histogram<u64> {

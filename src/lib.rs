@@ -28,6 +28,8 @@
 //!   [`EventRef::decode`] are the way there and back.
 //! - [`Query`] says which events: [`Store::read`] gives them in owned batches, [`View::query`] lends them,
 //!   [`Transaction::fail_if_any`] commits only if no new one matches.
+//! - [`Store::subscribe`] follows the store: a [`Cursor`] gives owned batches of what is there and what comes, here and in other
+//!   processes.
 //! - [`EventStore`] is what another back end implements; [`Store`] is written over it, [`AnyStore`] hides which one it is.
 //! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.

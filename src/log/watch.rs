@@ -14,9 +14,9 @@ use std::time::Duration;
 /// look, they take time from who moves the watermark.
 const PACE: Duration = Duration::from_micros(20);
 const PACE_EACH: Duration = Duration::from_micros(16);
-/// If so many events came since it looked last, more will come: then it waits so many times as long.
+/// If so many events came since it looked last, more will come: then it looks again so much later.
 const BUSY: u64 = 16;
-const BUSY_TIMES: u32 = 4;
+const PACE_BUSY: Duration = Duration::from_millis(1);
 
 /// A watermark, who waits for it, and how it ended.
 pub(crate) struct Watch {
@@ -142,8 +142,8 @@ impl Job for Ringer {
             let told = self.told.swap(position, Ordering::Relaxed);
             if told != position {
                 let woken = u32::try_from(watch.moved.notify(usize::MAX)).unwrap_or(u32::MAX);
-                let pace = PACE + PACE_EACH.saturating_mul(woken);
-                return Some(if position - told >= BUSY { pace * BUSY_TIMES } else { pace });
+                let pace = if position - told >= BUSY { PACE_BUSY } else { PACE };
+                return Some(pace + PACE_EACH.saturating_mul(woken));
             }
             if watch.bell.rest(position, || watch.moved.total_listeners() > 0) {
                 return None;
