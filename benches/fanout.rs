@@ -280,12 +280,12 @@ fn latency(sizes: Sizes) {
         reading.join().expect("no panic")
     });
     report("a task", &by_task);
-    by_channel(sizes, began, &spaced);
+    by_channel(sizes, began, spaced);
     store.close().wait().expect("close");
 }
 
 /// The same through a channel in memory.
-fn by_channel(sizes: Sizes, began: Instant, spaced: &dyn Fn(&dyn Fn(u64))) {
+fn by_channel(sizes: Sizes, began: Instant, spaced: impl Fn(&dyn Fn(u64))) {
     let (sender, receiver) = crossbeam_channel::unbounded::<[u8; 8]>();
     let times = thread::scope(|scope| {
         let reading = scope.spawn(|| {

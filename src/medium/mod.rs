@@ -212,6 +212,8 @@ pub struct Bugs {
     pub complete_before_copy: bool,
     /// Compaction removes snapshots before what it has made of them is synced.
     pub compact_unsynced: bool,
+    /// A resume token is believed by its position alone.
+    pub believe_tokens: bool,
     /// Segments are removed before the base says so.
     pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.
