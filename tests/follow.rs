@@ -95,6 +95,21 @@ fn a_reader_follows_a_writer_over_roll_overs_and_reopenings() {
 }
 
 #[test]
+fn closing_the_reader_ends_who_follows_by_it() {
+    let dir = Dir::new();
+    let store = writer(&dir.store(), WriteMode::Mapped);
+    fill(&store, 0..3);
+    let follower = reader(&dir.store());
+    let mut live = follower.subscribe().open().unwrap();
+    up_to(&mut live, 3);
+    let waiting = std::thread::spawn(move || live.next_batch().wait().unwrap().is_none());
+    std::thread::sleep(Duration::from_millis(5));
+    follower.close().wait().unwrap();
+    assert!(waiting.join().unwrap());
+    store.close().wait().unwrap();
+}
+
+#[test]
 fn a_reader_sees_committed_events_only_if_it_asks_for_them() {
     let dir = Dir::new();
     let options = small().durability(Durability::Process).sync_interval(Duration::from_secs(3_600));

@@ -160,6 +160,11 @@ impl Log {
         }
     }
 
+    /// Nobody follows a log that was opened to be read any more.
+    pub(crate) fn end_following(&self) {
+        self.seen.each(|watch| watch.end(Error::closed()));
+    }
+
     /// The newest frame that was seen of a log that another process writes.
     pub(crate) fn newest_followed(&self) -> Option<Newest> {
         self.follower.as_ref().map(|follower| follower.newest())

@@ -277,12 +277,16 @@ impl Store {
     }
 
     /// Ends the store for all its clones: no append after this call succeeds. Syncs what was committed, gives back disk
-    /// space that was reserved ahead, lets the next writer in. Views stay readable. A second call gives the same result.
+    /// space that was reserved ahead, lets the next writer in. Views stay readable, and subscriptions end once they have given
+    /// everything. A second call gives the same result.
     ///
     /// # Errors
     /// That of the last sync, or of one before.
     pub fn close(&self) -> Pending<()> {
-        let Ok(side) = self.backend().core.log.write_side() else { return Pending::ready(Ok(())) };
+        let Ok(side) = self.backend().core.log.write_side() else {
+            self.backend().core.log.end_following();
+            return Pending::ready(Ok(()));
+        };
         side.begin_close();
         let closing = self.backend().closing.get_or_init(|| {
             let side = side.clone();

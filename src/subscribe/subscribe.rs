@@ -24,7 +24,8 @@ impl<B: EventStore> Store<B> {
     /// Begins to follow the store: a [`Cursor`] that gives what is there, then what is appended, for as long as it is kept. There
     /// may be any number; who appends doesn't notice them. Where nothing new stands, a thread waits and a task is woken.
     ///
-    /// A subscription keeps no events from retention: one that is overtaken gets `Truncated`.
+    /// A subscription keeps no events from retention: one that is overtaken gets `Truncated`. It keeps the store open, as a clone of
+    /// the handle does.
     ///
     /// ```
     /// use orchestrix::{Start, prelude::*};
