@@ -5,6 +5,7 @@
 //! nothing once it has held a commit of the size. Never looks at the store.
 
 use super::check::{self, Fault};
+use super::details::Details;
 use super::layout::{self, BodySum, Crc, header, kind, record};
 use super::names::{Name, NameTable};
 use super::record::{Sink, write_record};
@@ -237,31 +238,11 @@ impl BodyEncoder {
         let unkeyed = unkeyed_length(event)?;
         match event.details() {
             Some(details) if details.key_count() > 0 => {
-                self.number_keys(event)?;
-                Ok(unkeyed + 2 + 4 * details.key_count() as u64)
+                number_keys(&mut self.keys, &mut self.event_keys, &self.state, details)?;
+                Ok(unkeyed + keys_bytes(details.key_count()))
             }
             _ => Ok(unkeyed),
         }
-    }
-
-    fn number_keys(&mut self, event: &NewEvent<'_>) -> Result<(), Fault> {
-        let Some(details) = event.details() else { return Ok(()) };
-        for tag in &details.tags {
-            check::text("tag", tag, limits::TAG_BYTES_MAX)?;
-            self.number_key(kind::TAG, tag.as_bytes());
-        }
-        if let Some(id) = &details.correlation {
-            super::details::check_id("correlation id", id)?;
-            let (is_uuid, bytes) = id.as_ref().stored();
-            self.number_key(if is_uuid { kind::CORRELATION_UUID } else { kind::CORRELATION_TEXT }, bytes);
-        }
-        Ok(())
-    }
-
-    fn number_key(&mut self, kind: u8, name: &[u8]) {
-        let known = self.keys.find(&self.state, kind, name);
-        let number = known.unwrap_or_else(|| self.keys.add(&self.state, kind, name));
-        self.event_keys.push(number);
     }
 
     /// Length of the frame, for records of so many bytes. Moves the records to their offsets in it.
@@ -349,6 +330,35 @@ impl BodyEncoder {
         }
         self.body_crc = sum.finish();
     }
+}
+
+/// Bytes that the keys of an event take in its record, if it has any.
+#[inline]
+pub(super) fn keys_bytes(count: usize) -> u64 {
+    2 + 4 * count as u64
+}
+
+/// Checks the keys of an event, and adds the number of each.
+pub(super) fn number_keys(
+    keys: &mut NameTable,
+    numbers: &mut Vec<u32>,
+    state: &FixedState,
+    details: &Details<'_>,
+) -> Result<(), Fault> {
+    let mut add = |kind: u8, name: &[u8]| {
+        let known = keys.find(state, kind, name);
+        numbers.push(known.unwrap_or_else(|| keys.add(state, kind, name)));
+    };
+    for tag in &details.tags {
+        check::text("tag", tag, limits::TAG_BYTES_MAX)?;
+        add(kind::TAG, tag.as_bytes());
+    }
+    if let Some(id) = &details.correlation {
+        super::details::check_id("correlation id", id)?;
+        let (is_uuid, bytes) = id.as_ref().stored();
+        add(if is_uuid { kind::CORRELATION_UUID } else { kind::CORRELATION_TEXT }, bytes);
+    }
+    Ok(())
 }
 
 /// Puts in, and returns, the checksum of a record that was prepared for it.

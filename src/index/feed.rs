@@ -109,6 +109,12 @@ pub(crate) fn resolve_type(keys: &mut Keys, name: &[u8], hash: u64) -> KeyId {
     id
 }
 
+/// The key of a name of a commit that isn't a stream's; `None` for a kind that this version doesn't index.
+#[inline]
+pub(crate) fn resolve_name(keys: &mut Keys, (kind, name, hash): FeedName<'_>) -> Option<KeyId> {
+    Some(resolve_key(keys, Key { kind: KeyKind::of_name(kind)?, name }, hash))
+}
+
 /// A key that isn't a stream's: what is there is counted, nothing before it.
 fn resolve_key(keys: &mut Keys, key: Key<'_>, hash: u64) -> KeyId {
     match keys.find(key, hash) {

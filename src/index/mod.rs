@@ -21,7 +21,9 @@ mod upkeep;
 mod write;
 
 pub(crate) use copy::copy_runs;
-pub(crate) use feed::{FeedEvent, FeedStream, Resolved, resolve_stream, resolve_type, stream_in};
+pub(crate) use feed::{
+    FeedEvent, FeedStream, Resolved, resolve_name, resolve_stream, resolve_type, stream_in,
+};
 pub(crate) use index::Index;
 pub(crate) use inspect::Inspect;
 pub(crate) use key::{Key, KeyKind};

@@ -94,8 +94,8 @@ fn finish_single(
 ) -> u64 {
     let record = single.record_at();
     let event_crc = single.event_crc() ^ seed.mask(at + record as u64);
-    // A stream and a type.
-    let (counts, sums) = (1 | 1 << 16, 2 | u64::from(single.body_crc()) << 32);
+    let names = u64::from(single.name_count());
+    let (counts, sums) = (1 | 1 << 16, names | u64::from(single.body_crc()) << 32);
     let (bytes, crc) = single.parts_mut();
     put(bytes, record + record::CRC, &event_crc.to_le_bytes());
     let length = fill_header(bytes, fields, revision, counts, sums);

@@ -11,8 +11,8 @@ use crate::event::body::{BodyEncoder, WriteRef};
 use crate::event::single::SingleEncoder;
 use crate::expected::Durability;
 use crate::index::{
-    Damaged, FedFrame, FeedEvent, FeedStream, KeyId, Keys, Layers, Resolved, resolve_stream, resolve_type,
-    stream_in,
+    Damaged, FedFrame, FeedEvent, FeedStream, KeyId, Keys, Layers, Resolved, resolve_name, resolve_stream,
+    resolve_type, stream_in,
 };
 use crate::log::{Place, WriteSide, Writer, Written};
 use crate::pending::Pending;
@@ -24,6 +24,8 @@ use std::sync::Arc;
 struct Scratch {
     body: BodyEncoder,
     single: SingleEncoder,
+    /// Tags and correlation id of a single event.
+    others: Vec<KeyId>,
     streams: Streams,
     resolved: Resolved,
 }
@@ -65,8 +67,8 @@ pub(crate) fn commit(core: &Arc<Core>, commit: &Commit<'_>) -> Pending<Receipt> 
         Err(error) => return Pending::ready(Err(error)),
     };
     let one = match writes {
-        [Write { events: [event], .. }] if commit.fail_if_any.is_none() && SingleEncoder::takes(event) => {
-            with_scratch(core, |scratch| commit_single(core, side, &mut scratch.single, &writes[0], event))
+        [Write { events: [event], .. }] if commit.fail_if_any.is_none() => {
+            with_scratch(core, |scratch| commit_single(core, side, scratch, &writes[0], event))
         }
         _ => Short::Unmet,
     };
@@ -109,20 +111,22 @@ impl Scratch {
         Self {
             body: BodyEncoder::new(core.index.state().clone()),
             single: SingleEncoder::new(core.index.state().clone()),
+            others: Vec::new(),
             streams: Streams::default(),
             resolved: Resolved::default(),
         }
     }
 }
 
-/// The commit of one event without keys, which is written most.
+/// The commit of one event, which is written most.
 fn commit_single(
     core: &Core,
     side: &WriteSide,
-    single: &mut SingleEncoder,
+    scratch: &mut Scratch,
     write: &Write<'_>,
     event: &NewEvent<'_>,
 ) -> Short {
+    let Scratch { single, others, .. } = scratch;
     if let Err(error) = single.encode(write.stream, event, core.log.geometry.segment_bytes()) {
         return Short::Failed(error);
     }
@@ -139,13 +143,14 @@ fn commit_single(
         // The general way finds out what that means, or mends the index.
         Ok(None) | Err(_) => return Short::Unmet,
     };
+    resolve_others(&mut keys, single, others);
     // Whoever is called in between may read the index.
     if !writer.writes_plainly() {
         drop(keys);
         drop(layers);
         return match write_single(side, &mut writer, single, first, time) {
             Ok(frame) => {
-                let done = feed_single(core, single, write.stream, first, &frame);
+                let done = feed_single(core, single, others, write.stream, first, &frame);
                 writer.announce(side);
                 done
             }
@@ -157,13 +162,13 @@ fn commit_single(
         Err(error) => return Short::Failed(error),
     };
     if layers.tail().segment == core.log.geometry.segment(frame.place) {
-        post_single(&mut keys, [stream, of_type], &frame, single);
+        post_single(&mut keys, [stream, of_type], others, &frame, single);
         writer.announce(side);
         return Short::Done(frame.first, Revision(first));
     }
     drop(keys);
     drop(layers);
-    let done = feed_single(core, single, write.stream, first, &frame);
+    let done = feed_single(core, single, others, write.stream, first, &frame);
     writer.announce(side);
     done
 }
@@ -202,18 +207,41 @@ fn single_keys(
     Ok(Some((stream, resolve_type(keys, name, hash), count)))
 }
 
+/// The keys of the tags and the correlation id in the tail.
 #[inline]
-fn post_single(keys: &mut Keys, [stream, of_type]: [KeyId; 2], frame: &FedFrame, single: &SingleEncoder) {
+fn resolve_others(keys: &mut Keys, single: &SingleEncoder, others: &mut Vec<KeyId>) {
+    others.clear();
+    others.extend(single.keys().filter_map(|name| resolve_name(keys, name)));
+}
+
+#[inline]
+fn post_single(
+    keys: &mut Keys,
+    [stream, of_type]: [KeyId; 2],
+    others: &[KeyId],
+    frame: &FedFrame,
+    single: &SingleEncoder,
+) {
     let place = Place(frame.place.0 + single.record_at() as u64);
     for id in [stream, keys.category(stream), of_type] {
         keys.post(id, place, frame.first);
+    }
+    for id in others {
+        keys.post(*id, place, frame.first);
     }
     keys.note(frame);
 }
 
 /// Feeds a commit of one event whose keys were let go of, or whose frame begins a segment.
 #[cold]
-fn feed_single(core: &Core, single: &SingleEncoder, stream: &str, count: u64, frame: &FedFrame) -> Short {
+fn feed_single(
+    core: &Core,
+    single: &SingleEncoder,
+    others: &mut Vec<KeyId>,
+    stream: &str,
+    count: u64,
+    frame: &FedFrame,
+) -> Short {
     core.index.roll(core.log.geometry.segment(frame.place));
     let layers = core.index.layers_now();
     let mut keys = layers.tail().write();
@@ -221,7 +249,8 @@ fn feed_single(core: &Core, single: &SingleEncoder, stream: &str, count: u64, fr
     let state = core.index.state();
     let (name, hash) = single.event_type();
     let ids = [resolve_stream(&mut keys, state, &stream), resolve_type(&mut keys, name, hash)];
-    post_single(&mut keys, ids, frame, single);
+    resolve_others(&mut keys, single, others);
+    post_single(&mut keys, ids, others, frame, single);
     Short::Done(frame.first, Revision(count))
 }
 
