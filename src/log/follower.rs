@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// How often the writer is asked while somebody waits: soon after something came, more and more rarely while nothing does.
 const POLL_MIN: Duration = Duration::from_millis(1);
-const POLL_MAX: Duration = Duration::from_millis(8);
+const POLL_MAX: Duration = Duration::from_millis(32);
 /// What needs a system call is asked so often.
 const SLOW: Duration = Duration::from_millis(100);
 /// A frame that the writer counts and that doesn't hold is damage if it still doesn't after so long.

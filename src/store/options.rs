@@ -59,7 +59,7 @@ impl Options {
 
     /// Opens for reading alone: takes no lock, changes no byte, needs no right to write, and works beside a living
     /// writer. Views and reads show the store as it was at the opening; a [subscription](Store::subscribe) follows the writer,
-    /// and the next one, and sees events once they are synced, at most some milliseconds later. Default: off.
+    /// and the next one, and sees events once they are synced, at most some hundredths of a second later. Default: off.
     pub fn read_only(mut self) -> Self {
         self.log.read_only = true;
         self
