@@ -69,12 +69,15 @@ fn close_gives_back_what_was_reserved() {
     }
 }
 
-/// Runs a test of this program in a shell, with a variable that says where.
+/// Runs a test of this program in a shell, with a variable that says where. What it prints goes through a pipe: a limit on
+/// the size of files would also hold for a log that the output of this program is sent to.
 fn child(name: &str, dir: &Path, script: &str) -> Option<i32> {
     let own = std::env::current_exe().expect("this program");
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(dir).arg(own).arg(name).env("ORCHESTRIX_CHILD_DIR", dir);
-    command.status().expect("a shell").code()
+    let ended = command.output().expect("a shell");
+    print!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    ended.status.code()
 }
 
 fn child_dir() -> Option<PathBuf> {
