@@ -78,22 +78,15 @@ impl<T, E> Pending<T, E> {
         Self(State::Future(Box::pin(future)))
     }
 
-    /// The result, if the operation is over already.
-    pub(crate) fn into_ready(self) -> Result<Result<T, E>, Self> {
-        match self.0 {
-            State::Ready(result) => Ok(result),
-            under_way => Err(Self(under_way)),
-        }
-    }
-
     /// The result, if it is over now; nobody is asked to go on with it, and nothing is woken later.
     pub(crate) fn now(self) -> Result<Result<T, E>, Self> {
         match self.0 {
+            State::Ready(result) => Ok(result),
             State::Working { work, target, value, listener, finish } => match work.outcome(target) {
                 Some(outcome) => Ok(finish(outcome, &*work, value)),
                 None => Err(Self(State::Working { work, target, value, listener, finish })),
             },
-            other => Self(other).into_ready(),
+            under_way => Err(Self(under_way)),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Power cuts and kills at the hooks of scripted lives, three deep, against an oracle outside of the engine. A failure
 //! names its seed; `ORCHESTRIX_SEED` begins with that one. `ORCHESTRIX_CRASHES` sets the number of states.
 
+#[path = "tools/mod.rs"]
+mod tools;
+
 use orchestrix::WriteMode;
 use orchestrix::testing::crash::{Plan, Summary, run};
 use orchestrix::testing::{Bugs, Call, Crash, Site, When};
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
+use tools::number;
 
 /// A part of all the states that were asked for.
 fn plan(of_hundred: u64) -> Plan {

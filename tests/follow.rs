@@ -15,17 +15,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tools::{Dir, small};
+use tools::{Dir, number, small};
 
 const CHILD: &str = "ORCHESTRIX_FOLLOW_CHILD";
 const CHILD_WAY: &str = "ORCHESTRIX_FOLLOW_CHILD_WAY";
 const CHILD_ROUND: &str = "ORCHESTRIX_FOLLOW_CHILD_ROUND";
 /// Longest that something is waited for.
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 fn writer(dir: &Path, mode: WriteMode) -> Store {
     small().durability(Durability::Power).write_mode(mode).open(dir).expect("a writer")
@@ -95,6 +91,26 @@ fn a_reader_follows_a_writer_over_roll_overs_and_reopenings() {
 }
 
 #[test]
+fn a_reader_that_never_waits_sees_what_comes() {
+    let dir = Dir::new();
+    let store = writer(&dir.store(), WriteMode::Mapped);
+    let follower = reader(&dir.store());
+    let mut live = follower.subscribe().open().unwrap();
+    for n in 0..4 {
+        for _ in 0..3 {
+            assert!(live.poll_batch().unwrap().expect("open").is_empty());
+        }
+        fill(&store, n..n + 1);
+        let began = Instant::now();
+        while live.position().0 <= n {
+            assert!(began.elapsed() < LIMIT, "nothing is seen");
+            live.poll_batch().unwrap().expect("open");
+        }
+    }
+    store.close().wait().unwrap();
+}
+
+#[test]
 fn closing_the_reader_ends_who_follows_by_it() {
     let dir = Dir::new();
     let store = writer(&dir.store(), WriteMode::Mapped);
@@ -155,6 +171,28 @@ fn a_reader_that_retention_overtook_is_told_where_the_log_begins() {
     assert_eq!(kept.iter().count(), 5, "what was given stays");
     fill(&store, 400..420);
     assert_eq!(up_to(&mut quick, 420).len(), 20);
+    store.close().wait().unwrap();
+}
+
+/// F17: what a creation that was cut short has left isn't part of the log, and is no harm to who follows.
+#[test]
+fn a_short_segment_is_waited_out() {
+    let dir = Dir::new();
+    let store = writer(&dir.store(), WriteMode::Mapped);
+    fill(&store, 0..3);
+    let follower = reader(&dir.store());
+    let mut live = follower.subscribe().open().unwrap();
+    up_to(&mut live, 3);
+    store.close().wait().unwrap();
+    drop(store);
+    for bytes in [0, 100, 5_000] {
+        std::fs::write(dir.segment(1), vec![0; bytes]).unwrap();
+        let waited = live.next_batch().wait_timeout(Duration::from_millis(250)).unwrap();
+        assert!(waited.expect("open").is_empty());
+    }
+    let store = writer(&dir.store(), WriteMode::Mapped);
+    fill(&store, 3..5);
+    assert_eq!(up_to(&mut live, 5), [4, 5]);
     store.close().wait().unwrap();
 }
 

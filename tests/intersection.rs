@@ -4,6 +4,9 @@
 //!
 //! `ORCHESTRIX_CASES` and `ORCHESTRIX_SEED` as for the model test.
 
+#[path = "tools/mod.rs"]
+mod tools;
+
 use orchestrix::prelude::*;
 use orchestrix::{Durability, Query, QueryEvents, View};
 use proptest::collection::vec;
@@ -11,15 +14,12 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::collections::VecDeque;
+use tools::number;
 
 /// Events of the store.
 const EVENTS: u64 = 6_000;
 /// Tag `n` is on one event in so many.
 const TAGS: [u64; 7] = [5, 6, 8, 13, 40, 300, 2_500];
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// SplitMix64 of a number.
 fn mixed(n: u64) -> u64 {

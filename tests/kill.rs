@@ -20,6 +20,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+use tools::number;
 use words::Random;
 
 /// Most events of all rounds together.
@@ -37,10 +38,6 @@ const SHORT_LIVED: u32 = 5;
 
 const CHILD: &str = "ORCHESTRIX_KILL_CHILD";
 const CHILD_ROUND: &str = "ORCHESTRIX_KILL_CHILD_ROUND";
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// Does nothing, but in the process that is to be killed.
 #[test]

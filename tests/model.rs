@@ -25,22 +25,21 @@ mod reads;
 mod requests;
 #[path = "model/snapshots.rs"]
 mod snapshots;
+#[path = "tools/mod.rs"]
+mod tools;
 #[path = "model/world.rs"]
 mod world;
 
 use counts::Counts;
 use home::Place;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use tools::number;
 use world::{Kind, World, write_mode};
 
 /// From so many cases on, what must happen in them is asserted.
 const COUNTED: u64 = 50;
 /// Every so many cases a store is verified at the end.
 const VERIFIED: u64 = 5;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
 
 /// A part of all cases, on stores in such places. `salt` gives each kind of store other cases.
 fn model(test: &str, of_hundred: u64, salt: u8, place: impl Fn(u64) -> Place) {

@@ -10,11 +10,7 @@ use orchestrix::prelude::*;
 use orchestrix::testing::{Bugs, Call, Chance, Crash, Fault, Machine};
 use orchestrix::{Cursor, Durability, ErrorKind, ResumeToken, Start};
 use std::time::Duration;
-use tools::small;
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
+use tools::{number, small};
 
 fn open(machine: &Machine) -> Store {
     machine.open(small().durability(Durability::Process)).expect("a store")

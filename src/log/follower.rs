@@ -2,20 +2,20 @@
 //! was opened to be read. What the writer says of itself is a hint; what is shown was checked. Takes no lock that a writer
 //! could meet, and changes no byte.
 
-use super::blocks::{self, StoreId};
+use super::blocks::StoreId;
 use super::check::Checker;
 use super::geometry::{FRAMES_AT, Geometry, Place, segment_path};
 use super::log::Seen;
+use super::recover;
 use super::scan::{Chain, Frames, Stop};
-use super::segment::{Segment, Table};
+use super::segment::Table;
 use super::watch::Source;
 use super::watermark::LiveMarks;
 use super::writer::Writable;
-use crate::error::{Corruption, Error};
-use crate::medium::{Access, Found, Job, Medium};
+use crate::error::Error;
+use crate::medium::{Found, Job, Medium};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -143,8 +143,7 @@ impl Follower {
             }
         }
         let known = state.chain.events();
-        let synced = live.synced.max(state.chain.synced).min(known);
-        self.seen.publish(known, synced.max(before.1));
+        self.seen.publish(known, live.synced.max(state.chain.synced).min(known));
         (known, self.seen.synced()) != before
     }
 
@@ -158,7 +157,8 @@ impl Follower {
                 None => Stop::Full,
                 Some((last, end)) => {
                     let frames = Frames::of(&last.0, &last.1, self.geometry)?;
-                    let (at, stop) = frames.walk_to(*end, &mut state.chain, &mut state.checker, through);
+                    let (chain, checker) = (&mut state.chain, &mut state.checker);
+                    let (at, stop) = frames.walk_to(*end, chain, checker, through, &mut |_, _| Ok(()));
                     *end = at;
                     last.1.publish(at);
                     stop
@@ -171,22 +171,12 @@ impl Follower {
                 Stop::Unsupported(feature) => return Err(Error::unsupported(feature)),
                 stop if self.open_next(state)? => drop(stop),
                 _ if through == u64::MAX => break,
-                Stop::Bad(fault) => {
-                    let (number, end) =
-                        state.last.as_ref().map_or((0, 0), |(last, end)| (last.0.number, *end));
-                    let (file, place) = (segment_path(number), end + fault.at as u64);
-                    return Err(Error::corrupt(Corruption::new(
-                        fault.what,
-                        file,
-                        Some(number),
-                        place,
-                        fault.expected,
-                        fault.found,
-                    )));
-                }
-                Stop::Zeros | Stop::Full => {
+                stop => {
                     let next = state.chain.next;
-                    return Err(Error::other(format!("position {next} is counted and isn't in the log")));
+                    return Err(match (stop, &state.last) {
+                        (Stop::Bad(fault), Some((last, end))) => last.0.refused(*end, fault),
+                        _ => Error::other(format!("position {next} is counted and isn't in the log")),
+                    });
                 }
             }
         }
@@ -196,20 +186,12 @@ impl Follower {
     /// Opens the next segment, if it is there and the log goes on in it.
     fn open_next(&self, state: &mut State) -> Result<bool, Error> {
         let number = state.next_segment;
-        let path = segment_path(number);
-        let failed = |error| Error::io("looking for segment", Path::new(&path), error);
-        if self.medium.files.found(&path).map_err(failed)? != Found::File {
+        let listing = recover::list(&self.medium, self.table.load().first())?;
+        let Some(entry) = listing.get(number) else { return Ok(false) };
+        let Ok(opened) = recover::open(&self.medium, &self.id, self.geometry, number, entry)? else {
             return Ok(false);
-        }
-        let opened = Segment::open(&self.medium, &self.id, number, Access::Read)?;
-        let head = opened.0.region.head_bytes(0, FRAMES_AT);
-        let whole = opened.0.region.len() == self.geometry.segment_bytes();
-        if !whole || blocks::check_segment_header(&head, &self.id, number, self.geometry).is_err() {
-            return Ok(false);
-        }
-        let header = Frames::of(&opened.0, &opened.1, self.geometry)?.header(FRAMES_AT);
-        if !header.is_ok_and(|header| header.is_some_and(|header| state.chain.admit(&header, false).is_ok()))
-        {
+        };
+        if !recover::continues(&opened, self.geometry, &state.chain, false)? {
             return Ok(false);
         }
         self.table.rcu(|table| table.with(opened.0.clone()));

@@ -5,7 +5,7 @@
 
 use super::base::Base;
 use super::behind::Behind;
-use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile};
+use super::blocks::{self, BLOCK_BYTES, BlockFault, SEAL_AT, Seal, StoreFile, StoreId};
 use super::check::Checker;
 use super::checkpoint::Follow;
 use super::frame::Fault;
@@ -171,20 +171,7 @@ impl<'m> Walk<'m> {
 
     /// Opens a segment and checks its header. `Err` of the inner kind: not usable, and why.
     fn open(&self, number: u64, entry: &Entry) -> Result<Result<Writable, BlockFault>, Error> {
-        let bytes = self.geometry().segment_bytes();
-        if entry.bytes != bytes {
-            let (expected, found) = (format!("{bytes} bytes"), format!("{} bytes", entry.bytes));
-            return Ok(Err(BlockFault::Damaged(entry.bytes.min(bytes), expected, found)));
-        }
-        let (segment, writer) = Segment::open(self.medium, &self.store.id, number, Access::Read)?;
-        let head = segment.region.head_bytes(0, FRAMES_AT);
-        match blocks::check_segment_header(&head, &self.store.id, number, self.geometry()) {
-            Ok(_) => Ok(Ok((segment, writer))),
-            Err(later @ BlockFault::Later(_)) => {
-                Err(later.into_error("segment header", &segment_path(number), Some(number)))
-            }
-            Err(fault) => Ok(Err(fault)),
-        }
+        open(self.medium, &self.store.id, self.geometry(), number, entry)
     }
 
     /// Walks one segment, or on in the last one. Its frames end at the end of the last span, for the reason returned.
@@ -230,11 +217,8 @@ impl<'m> Walk<'m> {
 
     /// Whether the first frame of the segment is the next one of the chain.
     fn continues_in(&self, number: u64, entry: &Entry) -> Result<bool, Error> {
-        let Ok((segment, writer)) = self.open(number, entry)? else { return Ok(false) };
-        let header = self.frames(&segment, &writer)?.header(FRAMES_AT);
-        Ok(header.is_ok_and(|header| {
-            header.is_some_and(|header| self.chain.admit(&header, self.checker.any_epoch).is_ok())
-        }))
+        let Ok(opened) = self.open(number, entry)? else { return Ok(false) };
+        continues(&opened, self.geometry(), &self.chain, self.checker.any_epoch)
     }
 
     /// Goes on to the next segment.
@@ -328,6 +312,41 @@ impl<'m> Walk<'m> {
         let spans = self.spans.iter().zip(self.first..).skip((segment - self.first) as usize);
         spans.map(|(span, number)| span.end - if number == segment { offset } else { FRAMES_AT }).sum()
     }
+}
+
+/// Opens a segment that was found and checks its length and header. `Err` of the inner kind: not usable, and why.
+pub(super) fn open(
+    medium: &Medium,
+    store: &StoreId,
+    geometry: Geometry,
+    number: u64,
+    entry: &Entry,
+) -> Result<Result<Writable, BlockFault>, Error> {
+    let bytes = geometry.segment_bytes();
+    if entry.bytes != bytes {
+        let (expected, found) = (format!("{bytes} bytes"), format!("{} bytes", entry.bytes));
+        return Ok(Err(BlockFault::Damaged(entry.bytes.min(bytes), expected, found)));
+    }
+    let (segment, writer) = Segment::open(medium, store, number, Access::Read)?;
+    let head = segment.region.head_bytes(0, FRAMES_AT);
+    match blocks::check_segment_header(&head, store, number, geometry) {
+        Ok(_) => Ok(Ok((segment, writer))),
+        Err(later @ BlockFault::Later(_)) => {
+            Err(later.into_error("segment header", &segment_path(number), Some(number)))
+        }
+        Err(fault) => Ok(Err(fault)),
+    }
+}
+
+/// Whether the first frame of a segment is the next one of the chain.
+pub(super) fn continues(
+    (segment, writer): &Writable,
+    geometry: Geometry,
+    chain: &Chain,
+    any_epoch: bool,
+) -> Result<bool, Error> {
+    let header = Frames::of(segment, writer, geometry)?.header(FRAMES_AT);
+    Ok(header.is_ok_and(|header| header.is_some_and(|header| chain.admit(&header, any_epoch).is_ok())))
 }
 
 fn header_fault(fault: BlockFault) -> Fault {

@@ -119,12 +119,24 @@ impl<'a> Frames<'a> {
     /// An error of `each` ends the walk as if the frame were bad.
     pub(crate) fn walk(
         &self,
-        mut offset: u64,
+        offset: u64,
         chain: &mut Chain,
         checker: &mut Checker,
         each: &mut dyn FnMut(CommitRef<'a>, u64) -> Result<(), Fault>,
     ) -> (u64, Stop) {
-        loop {
+        self.walk_to(offset, chain, checker, u64::MAX, each)
+    }
+
+    /// The same up to the frame that has a position. If that was reached, why it ended means nothing.
+    pub(crate) fn walk_to(
+        &self,
+        mut offset: u64,
+        chain: &mut Chain,
+        checker: &mut Checker,
+        through: u64,
+        each: &mut dyn FnMut(CommitRef<'a>, u64) -> Result<(), Fault>,
+    ) -> (u64, Stop) {
+        while chain.next <= through {
             let (at, stop) = match self.next(offset, chain, checker) {
                 Ok(Ok((at, header))) => {
                     let frame = &self.from(at)[..header.length as usize];
@@ -141,26 +153,6 @@ impl<'a> Frames<'a> {
                 Err(fault) => (offset, fault.into_stop()),
             };
             return (at, stop);
-        }
-    }
-
-    /// As [`walk`](Self::walk), up to the frame that has a position. If that was reached, why it ended means nothing.
-    pub(crate) fn walk_to(
-        &self,
-        mut offset: u64,
-        chain: &mut Chain,
-        checker: &mut Checker,
-        through: u64,
-    ) -> (u64, Stop) {
-        while chain.next <= through {
-            match self.next(offset, chain, checker) {
-                Ok(Ok((at, header))) => {
-                    chain.advance(&header);
-                    offset = at + u64::from(header.length);
-                }
-                Ok(Err(stop)) => return (offset, stop),
-                Err(fault) => return (offset, fault.into_stop()),
-            }
         }
         (offset, Stop::Zeros)
     }

@@ -103,7 +103,7 @@ impl Watch {
 
 impl Work for Watch {
     fn outcome(&self, target: u64) -> Option<Result<(), Error>> {
-        if self.position() >= target {
+        if self.refreshed() >= target {
             return Some(Ok(()));
         }
         self.ended.get().map(|why| Err(why.clone()))

@@ -1,6 +1,5 @@
 //! Events that are owned together: places in pinned segments, or copies. What is in a batch was verified when it was made.
 
-use super::start::ResumeToken;
 use crate::Position;
 use crate::event::{EventRef, RecordedEvent};
 use crate::log::{Geometry, Place, Stretch, StretchEvents, Table};
@@ -34,7 +33,8 @@ struct Inner {
 /// Where the embedded store goes on behind a batch.
 #[derive(Clone, Copy)]
 pub(crate) struct End {
-    pub(crate) token: ResumeToken,
+    /// Epoch of the last frame that was seen.
+    pub(crate) epoch: u64,
     pub(crate) spot: Place,
 }
 
@@ -96,7 +96,7 @@ impl Batch {
         Self::of(Part::Placed { table, geometry, places }, through, caught_up)
     }
 
-    /// Events one after another, the last one at `through`.
+    /// Events one after another.
     pub(super) fn stretch(stretch: Stretch, through: Position, caught_up: bool) -> Self {
         Self::of(Part::Stretch(stretch), through, caught_up)
     }

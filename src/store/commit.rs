@@ -145,30 +145,22 @@ fn commit_single(
     };
     resolve_others(&mut keys, single, others);
     // Whoever is called in between may read the index.
-    if !writer.writes_plainly() {
-        drop(keys);
-        drop(layers);
-        return match write_single(side, &mut writer, single, first, time) {
-            Ok(frame) => {
-                let done = feed_single(core, single, others, write.stream, first, &frame);
-                writer.announce(side);
-                done
-            }
-            Err(error) => Short::Failed(error),
-        };
-    }
+    let mut keys = Some(keys).filter(|_| writer.writes_plainly());
     let frame = match write_single(side, &mut writer, single, first, time) {
         Ok(frame) => frame,
         Err(error) => return Short::Failed(error),
     };
-    if layers.tail().segment == core.log.geometry.segment(frame.place) {
-        post_single(&mut keys, [stream, of_type], others, &frame, single);
-        writer.announce(side);
-        return Short::Done(frame.first, Revision(first));
-    }
-    drop(keys);
-    drop(layers);
-    let done = feed_single(core, single, others, write.stream, first, &frame);
+    let done = match &mut keys {
+        Some(keys) if layers.tail().segment == core.log.geometry.segment(frame.place) => {
+            post_single(keys, [stream, of_type], others, &frame, single);
+            Short::Done(frame.first, Revision(first))
+        }
+        _ => {
+            drop(keys);
+            drop(layers);
+            feed_single(core, single, others, write.stream, first, &frame)
+        }
+    };
     writer.announce(side);
     done
 }

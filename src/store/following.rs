@@ -7,10 +7,10 @@ use super::reading;
 use super::request::ReadRequest;
 use super::scan::Frames;
 use super::start::{Lag, Located, ResumeToken, Start, Subscription};
+use super::times::commit_time;
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
-use crate::event::new::nanos_of;
 use crate::expected::Watermark;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
 use crate::log::{Behind, FRAMES_AT, Place, Wanted};
@@ -47,10 +47,9 @@ fn everything(core: &Core, request: &ReadRequest, wanted: Wanted) -> Result<Batc
     if taken.stretch.may_be_coded() {
         taken.stretch.events().try_for_each(|event| event.check_plain())?;
     }
-    let through = Position(taken.through);
-    let end = End { token: ResumeToken::new(through, taken.epoch), spot: taken.spot };
+    let end = End { epoch: taken.epoch, spot: taken.spot };
     let caught_up = taken.through >= wanted.through;
-    Ok(Batch::stretch(taken.stretch, through, caught_up).ending(end, caught_up))
+    Ok(Batch::stretch(taken.stretch, Position(taken.through), caught_up).ending(end, caught_up))
 }
 
 /// Nothing stands behind what was seen.
@@ -105,11 +104,9 @@ fn matching(core: &Core, request: &ReadRequest, wanted: Wanted) -> Result<Batch,
         through = frame.commit.last_position();
     }
     let Some((epoch, spot)) = end else { return nothing(wanted) };
-    let through = through.max(request.after);
-    let end = End { token: ResumeToken::new(through, epoch), spot };
     let caught_up = through.0 >= wanted.through;
     let table = table.of_places(geometry, &places);
-    Ok(Batch::placed(table, geometry, places, through, caught_up).ending(end, caught_up))
+    Ok(Batch::placed(table, geometry, places, through, caught_up).ending(End { epoch, spot }, caught_up))
 }
 
 /// The events that match, by the runs.
@@ -121,9 +118,8 @@ fn by_index(request: &ReadRequest, wanted: Wanted, view: &View, epoch: u64) -> R
         Some((spot, epoch)) if !batch.is_caught_up() => (epoch, spot),
         _ => (epoch, view.pinned().end),
     };
-    let token = ResumeToken::new(batch.through(), epoch);
     let caught_up = batch.through().0 >= wanted.through;
-    Ok(batch.ending(End { token, spot }, caught_up))
+    Ok(batch.ending(End { epoch, spot }, caught_up))
 }
 
 /// Where a subscription begins.
@@ -166,7 +162,7 @@ fn behind(core: &Core, view: &View, time: SystemTime) -> Result<Position, Error>
     let wanted = Wanted { spot: view.pinned().end, after: view.watermark().0, through };
     let table = core.log.table_now();
     let mut behind = Behind::new(&core.log, &table, wanted)?;
-    let since = nanos_of(time).unwrap_or(i64::MAX);
+    let since = commit_time(time);
     while let Some(frame) = behind.next().transpose()? {
         if frame.commit.time() >= since {
             return Ok(Position(frame.commit.first_position().0 - 1));
@@ -177,39 +173,37 @@ fn behind(core: &Core, view: &View, time: SystemTime) -> Result<Position, Error>
 
 /// A position with the epoch of its frame and the place of that.
 fn position_of(core: &Core, view: &View, position: Position) -> Result<Located, Error> {
+    let (epoch, spot) = frame_of(core, view, position)?;
+    Ok(Located::at(ResumeToken::new(position, epoch), spot))
+}
+
+fn frame_of(core: &Core, view: &View, position: Position) -> Result<(u64, Place), Error> {
     let last = Position(core.log.watch(Watermark::Committed).refreshed());
     if position > last {
         return Err(Error::ahead(format!("it has seen position {position}, and the last one is {last}")));
     }
+    let missing = || Error::other(format!("position {position} is in no frame of the log"));
+    // It came after the view was taken; in a store that was opened to be read, since then.
     if position > view.watermark() {
-        return later_than(core, view, position);
+        if let Some(newest) = core.log.newest_followed()
+            && newest.position == position.0
+        {
+            return Ok((newest.epoch, newest.end));
+        }
+        let table = core.log.table_now();
+        let wanted = Wanted { spot: view.pinned().end, after: position.0 - 1, through: position.0 };
+        let frame = Behind::new(&core.log, &table, wanted)?.next().transpose()?.ok_or_else(missing)?;
+        return Ok((frame.commit.epoch(), frame.place));
     }
     view.pinned().check_after(position)?;
-    let (base, geometry) = (view.base(), core.log.geometry);
-    let first = geometry.place(base.first_segment(), FRAMES_AT);
     if position < view.first_position() {
+        let base = view.base();
         let epoch = if position == Position::START { 0 } else { base.chain().epoch.unwrap_or_default() };
-        return Ok(Located::at(ResumeToken::new(position, epoch), first));
+        return Ok((epoch, core.log.geometry.place(base.first_segment(), FRAMES_AT)));
     }
-    let missing = || Error::other(format!("position {position} is in no frame of the log"));
     let mut frames = Frames::at(view.pinned(), position.0)?.ok_or_else(missing)?;
     let frame = frames.next().transpose()?.ok_or_else(missing)?;
-    Ok(Located::at(ResumeToken::new(position, frame.commit.epoch()), frame.place))
-}
-
-/// The same of a position that came after the view was taken; in a store that was opened to be read, since then.
-fn later_than(core: &Core, view: &View, position: Position) -> Result<Located, Error> {
-    if let Some(newest) = core.log.newest_followed()
-        && newest.position == position.0
-    {
-        return Ok(Located::at(ResumeToken::new(position, newest.epoch), newest.end));
-    }
-    let table = core.log.table_now();
-    let wanted = Wanted { spot: view.pinned().end, after: position.0 - 1, through: position.0 };
-    let frame = Behind::new(&core.log, &table, wanted)?.next().transpose()?;
-    let frame =
-        frame.ok_or_else(|| Error::other(format!("position {position} is in no frame of the log")))?;
-    Ok(Located::at(ResumeToken::new(position, frame.commit.epoch()), frame.place))
+    Ok((frame.commit.epoch(), frame.place))
 }
 
 /// How far who has read up to `after`, and goes on at `spot`, is behind.

@@ -81,7 +81,7 @@ impl Read {
             Fetch { pages: Pages::new(self.store, self.request, left), got: Vec::new(), bytes: 0 };
         loop {
             // What is known at once needs no future.
-            match fetch.pages.ask(usize::MAX).into_ready() {
+            match fetch.pages.ask(usize::MAX).now() {
                 Ok(page) => match fetch.take(page) {
                     Ok(false) => {}
                     done => return Pending::ready(done.map(|_| fetch.whole())),

@@ -14,9 +14,7 @@ impl View {
     /// # Errors
     /// `Corrupt`: the log is damaged there. `Io`.
     pub fn first_since(&self, time: SystemTime) -> Result<Option<Position>, Error> {
-        // Beyond what a commit's time can say, it is before or behind all of them.
-        let wanted =
-            nanos_of(time).unwrap_or(if time < SystemTime::UNIX_EPOCH { i64::MIN } else { i64::MAX });
+        let wanted = commit_time(time);
         let pinned = self.pinned();
         let until = pinned.look(|layers| layers.noted_until(wanted))?;
         let mut frames = match until {
@@ -30,4 +28,9 @@ impl View {
         }
         Ok(None)
     }
+}
+
+/// A time as commits say it. Beyond what they can say, it is before or behind all of them.
+pub(super) fn commit_time(time: SystemTime) -> i64 {
+    nanos_of(time).unwrap_or(if time < SystemTime::UNIX_EPOCH { i64::MIN } else { i64::MAX })
 }

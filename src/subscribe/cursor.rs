@@ -84,7 +84,7 @@ impl Cursor {
     /// As [`NextBatch::wait`].
     pub fn poll_batch(&mut self) -> Result<Option<Batch>, Error> {
         loop {
-            match self.ask(false, UnderWay::peek)? {
+            match self.ask(UnderWay::peek)? {
                 Asked::Yields => {}
                 asked => return Ok(self.or_nothing(asked)),
             }
@@ -118,10 +118,9 @@ impl Cursor {
         }
     }
 
-    /// Asks until there is something to give, and for that has `wait` wait.
+    /// Asks until there is something to give or a batch gave nothing, and for that has `wait` wait.
     pub(super) fn ask(
         &mut self,
-        yields: bool,
         mut wait: impl FnMut(UnderWay) -> Result<Done, UnderWay>,
     ) -> Result<Asked, Error> {
         loop {
@@ -144,10 +143,10 @@ impl Cursor {
                 },
             };
             let looked = matches!(done, Done::Batch(_));
-            match (self.take(done)?, looked && yields) {
-                (Some(asked), _) => return Ok(asked),
-                (None, true) => return Ok(Asked::Yields),
-                (None, false) => {}
+            match self.take(done)? {
+                Some(asked) => return Ok(asked),
+                None if looked => return Ok(Asked::Yields),
+                None => {}
             }
         }
     }
@@ -207,7 +206,7 @@ impl Cursor {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Batch>, Error>> {
-        match self.ask(true, |under_way| under_way.poll(cx))? {
+        match self.ask(|under_way| under_way.poll(cx))? {
             Asked::Given(batch) => Poll::Ready(Ok(Some(batch))),
             Asked::Ended => Poll::Ready(Ok(None)),
             Asked::NotYet => Poll::Pending,

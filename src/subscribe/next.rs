@@ -26,7 +26,7 @@ impl<'c> NextBatch<'c> {
     /// an event can't be read. `Poisoned`: a sync failed, and everything up to the synced position was given. `Io`.
     pub fn wait(self) -> Result<Option<Batch>, Error> {
         loop {
-            match self.0.ask(false, |under_way| under_way.wait(None))? {
+            match self.0.ask(|under_way| under_way.wait(None))? {
                 Asked::NotYet | Asked::Yields => {}
                 asked => return Ok(self.0.or_nothing(asked)),
             }
@@ -40,7 +40,7 @@ impl<'c> NextBatch<'c> {
     pub fn wait_timeout(self, limit: Duration) -> Result<Option<Batch>, Error> {
         let Some(deadline) = deadline(limit) else { return self.wait() };
         loop {
-            match self.0.ask(false, |under_way| under_way.wait(Some(deadline)))? {
+            match self.0.ask(|under_way| under_way.wait(Some(deadline)))? {
                 Asked::Yields => {}
                 asked => return Ok(self.0.or_nothing(asked)),
             }

@@ -95,7 +95,7 @@ impl Tail {
         self.request.after = reached;
         match batch.end() {
             Some(end) => {
-                (self.request.spot, self.epoch) = (Some(end.spot), end.token.epoch());
+                (self.request.spot, self.epoch) = (Some(end.spot), end.epoch);
                 if let Some(progress) = &self.progress {
                     progress.note(reached, end.spot);
                 }
