@@ -5,8 +5,7 @@
 //! nothing once it has held a commit of the size. Never looks at the store.
 
 use super::check::{self, Fault};
-use super::details::Details;
-use super::layout::{self, BodySum, Crc, header, kind, record};
+use super::layout::{self, Crc, header, kind, record};
 use super::names::{Name, NameTable};
 use super::record::{Sink, write_record};
 use super::refuse::{self, Place};
@@ -82,7 +81,7 @@ impl BodyEncoder {
             keys: NameTable::default(),
             event_keys: Vec::new(),
             body_crc: 0,
-            crc: Crc::new(),
+            crc: Crc::default(),
             state,
         }
     }
@@ -216,7 +215,7 @@ impl BodyEncoder {
             return Ok(number as u16);
         }
         check::stream_name(name).map_err(|fault| fault.at("append"))?;
-        let number = self.streams.add(&self.state, kind::STREAM, name.as_bytes());
+        let number = self.streams.add(&self.crc, &self.state, kind::STREAM, name.as_bytes());
         self.stream_events.push(0);
         Ok(number as u16)
     }
@@ -226,7 +225,7 @@ impl BodyEncoder {
             Some(number) => number,
             None => {
                 check::text("event type", name, limits::EVENT_TYPE_BYTES_MAX)?;
-                self.types.add(&self.state, kind::TYPE, name.as_bytes())
+                self.types.add(&self.crc, &self.state, kind::TYPE, name.as_bytes())
             }
         };
         Ok(number as u16)
@@ -235,14 +234,13 @@ impl BodyEncoder {
     /// Checks an event, numbers its keys, and returns the length of its record.
     #[inline]
     fn measure(&mut self, event: &NewEvent<'_>) -> Result<u64, Fault> {
-        let unkeyed = unkeyed_length(event)?;
-        match event.details() {
-            Some(details) if details.key_count() > 0 => {
-                number_keys(&mut self.keys, &mut self.event_keys, &self.state, details)?;
-                Ok(unkeyed + keys_bytes(details.key_count()))
-            }
-            _ => Ok(unkeyed),
-        }
+        let length = record_length(event)?;
+        let Self { keys, event_keys, crc, state, .. } = self;
+        each_key(event, |kind, name| {
+            let known = keys.find(state, kind, name);
+            event_keys.push(known.unwrap_or_else(|| keys.add(crc, state, kind, name)));
+        })?;
+        Ok(length)
     }
 
     /// Length of the frame, for records of so many bytes. Moves the records to their offsets in it.
@@ -297,7 +295,7 @@ impl BodyEncoder {
         let (mut end, mut before) = (0, None);
         for event in writes.iter().flat_map(|write| write.events) {
             let Some((number, mark)) = marks.next() else { break };
-            let (keys, rest) = event_keys.split_at(event.details().map_or(0, |details| details.key_count()));
+            let (keys, rest) = event_keys.split_at(event.key_count());
             event_keys = rest;
             end = mark.offset as usize + mark.length as usize;
             let record = &mut self.buffer[mark.offset as usize..end];
@@ -321,7 +319,7 @@ impl BodyEncoder {
     fn sum(&mut self) {
         let directory = header::BYTES + layout::revisions_bytes(self.streams.len());
         let directory_end = directory + 4 * self.name_count() as usize;
-        let mut sum = BodySum::new(&self.buffer[directory..directory_end]);
+        let mut sum = self.crc.body_sum(&self.buffer[directory..directory_end]);
         for table in [&self.streams, &self.types, &self.keys] {
             table.names().iter().for_each(|name| sum.checksum(name.crc));
         }
@@ -332,31 +330,17 @@ impl BodyEncoder {
     }
 }
 
-/// Bytes that the keys of an event take in its record, if it has any.
+/// Checks the keys of an event, and gives each, with its kind. No two are the same.
 #[inline]
-pub(super) fn keys_bytes(count: usize) -> u64 {
-    2 + 4 * count as u64
-}
-
-/// Checks the keys of an event, and adds the number of each.
-pub(super) fn number_keys(
-    keys: &mut NameTable,
-    numbers: &mut Vec<u32>,
-    state: &FixedState,
-    details: &Details<'_>,
-) -> Result<(), Fault> {
-    let mut add = |kind: u8, name: &[u8]| {
-        let known = keys.find(state, kind, name);
-        numbers.push(known.unwrap_or_else(|| keys.add(state, kind, name)));
-    };
-    for tag in &details.tags {
+pub(super) fn each_key(event: &NewEvent<'_>, mut each: impl FnMut(u8, &[u8])) -> Result<(), Fault> {
+    for tag in event.tags() {
         check::text("tag", tag, limits::TAG_BYTES_MAX)?;
-        add(kind::TAG, tag.as_bytes());
+        each(kind::TAG, tag.as_bytes());
     }
-    if let Some(id) = &details.correlation {
+    if let Some(id) = event.correlation_id() {
         super::details::check_id("correlation id", id)?;
         let (is_uuid, bytes) = id.as_ref().stored();
-        add(if is_uuid { kind::CORRELATION_UUID } else { kind::CORRELATION_TEXT }, bytes);
+        each(if is_uuid { kind::CORRELATION_UUID } else { kind::CORRELATION_TEXT }, bytes);
     }
     Ok(())
 }
@@ -372,9 +356,9 @@ pub(super) fn finish_record(frame: &mut [u8], crc: &Crc, mark: &RecordMark) -> u
     crc
 }
 
-/// Checks an event but for its names, and returns the length of its record without keys.
+/// Checks an event but for its names, and returns the length of its record.
 #[inline]
-pub(super) fn unkeyed_length(event: &NewEvent<'_>) -> Result<u64, Fault> {
+pub(super) fn record_length(event: &NewEvent<'_>) -> Result<u64, Fault> {
     event.check_fields()?;
     let (is_uuid, id) = event.event_id().stored();
     let id_rest = if is_uuid { 0 } else { id.len().saturating_sub(record::ID_INLINE_BYTES) };
@@ -383,5 +367,9 @@ pub(super) fn unkeyed_length(event: &NewEvent<'_>) -> Result<u64, Fault> {
     if metadata > limits::METADATA_BYTES_MAX {
         return Err(new::metadata_fault(metadata));
     }
-    Ok((record::BYTES + id_rest + time + metadata + event.data().len()) as u64)
+    let keys = match event.key_count() {
+        0 => 0,
+        count => 2 + 4 * count,
+    };
+    Ok((record::BYTES + id_rest + time + metadata + keys + event.data().len()) as u64)
 }

@@ -105,16 +105,25 @@ pub(crate) fn text_or_empty(field: &str, value: &str) -> Result<(), Fault> {
 
 #[inline]
 fn is_plain(value: &str) -> bool {
-    // Every byte of printable ASCII passes; anything else is looked at by character.
-    let (words, rest) = value.as_bytes().as_chunks::<8>();
-    let is_printable = words.iter().all(|word| are_printable(u64::from_le_bytes(*word)))
-        && rest.iter().all(|byte| matches!(byte, 0x20..0x7F));
-    is_printable || value.chars().all(is_plain_char)
+    // Printable ASCII passes; anything else is looked at by character.
+    is_printable(value.as_bytes()) || value.chars().all(is_plain_char)
+}
+
+/// Whether every byte is printable ASCII.
+#[inline]
+pub(crate) fn is_printable(bytes: &[u8]) -> bool {
+    match (bytes.last_chunk::<8>(), bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The last word may overlap the one before.
+        (Some(last), ..) => bytes.as_chunks::<8>().0.iter().chain([last]).all(|word| are_printable(*word)),
+        (None, Some([a, b, c, d]), Some([e, f, g, h])) => are_printable([*a, *b, *c, *d, *e, *f, *g, *h]),
+        _ => bytes.iter().all(|byte| matches!(byte, 0x20..0x7F)),
+    }
 }
 
 /// Whether each of eight bytes is printable ASCII.
 #[inline]
-fn are_printable(word: u64) -> bool {
+fn are_printable(word: [u8; 8]) -> bool {
+    let word = u64::from_le_bytes(word);
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * EACH;
     // Without a high bit, adding 1 sets it for 0x7F alone, and adding 0x60 for 0x20 and above.

@@ -1,4 +1,4 @@
-//! What few events have, in one box beside a [`NewEvent`](super::NewEvent): the fields of the metadata list, tags and
+//! What few events have, in one box beside a [`NewEvent`](super::NewEvent): the fields of the metadata list and
 //! the correlation id. Says how long its encoding is, checks it, and writes it.
 
 use super::check::{self, Fault};
@@ -23,7 +23,6 @@ pub(crate) struct Details<'a> {
     pub(crate) extensions: Vec<(Text<'a>, ExtensionValue<'a>)>,
     /// Text of the event's own time, where it isn't the canonical one.
     pub(crate) time_text: Option<Text<'a>>,
-    pub(crate) tags: Vec<Text<'a>>,
     pub(crate) correlation: Option<EventId>,
 }
 
@@ -44,14 +43,8 @@ impl<'a> Details<'a> {
             data_schema: self.data_schema.map(own),
             extensions: self.extensions.into_iter().map(extension).collect(),
             time_text: self.time_text.map(own),
-            tags: self.tags.into_iter().map(own).collect(),
             correlation: self.correlation,
         }
-    }
-
-    /// Keys of the event: its tags and its correlation id.
-    pub(crate) fn key_count(&self) -> usize {
-        self.tags.len() + usize::from(self.correlation.is_some())
     }
 
     /// Sets an extension, in the place of one of the same name.
@@ -59,15 +52,6 @@ impl<'a> Details<'a> {
         match self.extensions.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
             None => self.extensions.push((name, value)),
-        }
-    }
-
-    /// Adds a tag, unless it is there.
-    pub(crate) fn add_tag(&mut self, tag: Text<'a>) {
-        // Beyond the limit the event is refused anyway; comparing on would only cost time.
-        let is_known = self.tags.len() <= limits::TAGS_MAX && self.tags.contains(&tag);
-        if !is_known {
-            self.tags.push(tag);
         }
     }
 
@@ -115,16 +99,6 @@ impl<'a> Details<'a> {
 
     /// Whether everything in it may be written.
     pub(crate) fn check(&self, schema_version: Option<u32>) -> Result<(), Fault> {
-        if self.tags.len() > limits::TAGS_MAX {
-            let last = &self.tags[self.tags.len() - 1];
-            return Err(Fault::most(
-                "list of tags, its last",
-                last,
-                "tags",
-                limits::TAGS_MAX,
-                self.tags.len(),
-            ));
-        }
         if let Some(id) = &self.causation {
             check_id("causation id", id)?;
         }

@@ -156,19 +156,30 @@ pub(crate) fn crc(init: u32, bytes: &[u8]) -> u32 {
 }
 
 /// Makes checksums; asks once what the processor can do.
+#[derive(Default)]
 pub(crate) struct Crc(Hasher);
 
 impl Crc {
-    pub(crate) fn new() -> Self {
-        Self(Hasher::new())
-    }
-
     /// CRC-32 of `bytes`.
     #[inline]
     pub(crate) fn of(&self, bytes: &[u8]) -> u32 {
         let mut hasher = self.0.clone();
         hasher.update(bytes);
         hasher.finalize()
+    }
+
+    /// The body checksum of a frame with this directory, to be fed with the rest.
+    #[inline]
+    pub(crate) fn body_sum(&self, directory: &[u8]) -> BodySum {
+        let mut sum = BodySum { hasher: self.0.clone(), held: [0; 64], held_bytes: 0 };
+        match sum.held.get_mut(..directory.len()) {
+            Some(held) if directory.len().is_multiple_of(4) => {
+                held.copy_from_slice(directory);
+                sum.held_bytes = directory.len();
+            }
+            _ => sum.hasher.update(directory),
+        }
+        sum
     }
 
     /// Changes the first four bytes so that [`of`](Self::of) gives the CRC-32 of `bytes` continued from `init`. Whoever calls
@@ -193,12 +204,6 @@ impl Crc {
     }
 }
 
-/// Checksum of a name.
-#[inline]
-pub(crate) fn name_crc(name: &[u8]) -> u32 {
-    crc(0, name)
-}
-
 /// What the event checksum of a record of `length` bytes starts from: the names that the record points at.
 #[inline]
 pub(crate) fn event_crc_init(
@@ -220,19 +225,6 @@ pub(crate) struct BodySum {
 }
 
 impl BodySum {
-    #[inline]
-    pub(crate) fn new(directory: &[u8]) -> Self {
-        let mut sum = Self { hasher: Hasher::new_with_initial(0), held: [0; 64], held_bytes: 0 };
-        match sum.held.get_mut(..directory.len()) {
-            Some(held) if directory.len().is_multiple_of(4) => {
-                held.copy_from_slice(directory);
-                sum.held_bytes = directory.len();
-            }
-            _ => sum.hasher.update(directory),
-        }
-        sum
-    }
-
     /// A checksum, of a name or of an event without its place.
     #[inline]
     pub(crate) fn checksum(&mut self, crc: u32) {

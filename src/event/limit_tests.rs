@@ -197,5 +197,5 @@ fn both_spellings_of_a_uuid_are_one_id() {
         assert!(id.as_uuid().is_none() && id != EventId::from(uuid) && id == other.as_str());
         assert_eq!(id.to_string(), other);
     }
-    assert!(size_of::<EventId>() == 24 && size_of::<NewEvent<'_>>() <= 112);
+    assert!(size_of::<EventId>() == 24 && size_of::<NewEvent<'_>>() <= 136);
 }

@@ -2,7 +2,7 @@
 //! ([`RecordedEvent`], [`Recorded`]), its metadata, codecs and CloudEvents, and its bytes (`docs/format.md`).
 
 pub(crate) mod body;
-mod check;
+pub(crate) mod check;
 #[cfg(feature = "json")]
 pub mod cloudevents;
 mod codec;

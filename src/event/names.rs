@@ -1,6 +1,6 @@
 //! The distinct names of one commit, numbered in the order in which they were first seen.
 
-use super::layout;
+use super::layout::Crc;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher};
@@ -80,12 +80,12 @@ impl NameTable {
 
     /// Adds a name that [`find`](Self::find) doesn't know.
     #[inline]
-    pub(crate) fn add(&mut self, state: &FixedState, kind: u8, name: &[u8]) -> u32 {
+    pub(crate) fn add(&mut self, crc: &Crc, state: &FixedState, kind: u8, name: &[u8]) -> u32 {
         let number = self.names.len() as u32;
         let start = self.text.len() as u32;
         self.text.extend_from_slice(name);
         let end = self.text.len() as u32;
-        let (crc, hash) = (layout::name_crc(name), name_hash(state, name));
+        let (crc, hash) = (crc.of(name), name_hash(state, name));
         self.names.push(Name { kind, start, end, crc, hash });
         if self.names.len() > LINEAR_NAMES {
             self.tabulate();

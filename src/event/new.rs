@@ -4,7 +4,7 @@ use super::check::{self, Fault};
 use super::details::{self, Details, Text};
 use super::fresh::fresh_id;
 use super::record::Sink;
-use super::{EventId, EventIdRef, ExtensionValue, content};
+use super::{EventId, EventIdRef, ExtensionValue, body, content};
 use crate::{Error, limits};
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// An event that is about to be written. Borrows what it can.
 ///
 /// Has its id from its making on, so that appending the same value again is a repeat: a UUIDv7, unless
-/// [`id`](Self::id) gives one. Making a bare event allocates nothing; the rarer fields share one allocation.
+/// [`id`](Self::id) gives one. Making a bare event allocates nothing; tags share one allocation, the rarer fields another.
 ///
 /// Building never fails: what may not be written (see [`limits`](crate::limits)) is refused by the append, or by
 /// [`check`](Self::check).
@@ -32,6 +32,8 @@ pub struct NewEvent<'a> {
     schema_version: Option<u32>,
     /// Code of the content type; its text is in the details if it has none.
     content: u8,
+    /// Each once.
+    tags: Vec<Text<'a>>,
     details: Option<Box<Details<'a>>>,
 }
 
@@ -67,6 +69,7 @@ impl<'a> NewEvent<'a> {
             time: OwnTime::OfCommit,
             schema_version: None,
             content: content::NONE,
+            tags: Vec::new(),
             details: None,
         }
     }
@@ -119,7 +122,11 @@ impl<'a> NewEvent<'a> {
     /// Adds a tag: text of 1 to 255 bytes; at most 64 an event. Adding it again adds nothing.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Cow<'a, str>>) -> Self {
-        self.details_mut().add_tag(tag.into());
+        let tag = tag.into();
+        // Beyond the limit the event is refused anyway; comparing on would only cost time.
+        if self.tags.len() > limits::TAGS_MAX || !self.tags.contains(&tag) {
+            self.tags.push(tag);
+        }
         self
     }
 
@@ -195,6 +202,7 @@ impl<'a> NewEvent<'a> {
             time: self.time,
             schema_version: self.schema_version,
             content: self.content,
+            tags: self.tags.into_iter().map(|tag| Cow::Owned(tag.into_owned())).collect(),
             details: self.details.map(|details| Box::new(details.into_owned())),
         }
     }
@@ -238,11 +246,7 @@ impl<'a> NewEvent<'a> {
     pub(crate) fn check_all(&self) -> Result<(), Fault> {
         check::text("event type", &self.event_type, limits::EVENT_TYPE_BYTES_MAX)?;
         self.check_fields()?;
-        let Some(details) = &self.details else { return Ok(()) };
-        if let Some(id) = &details.correlation {
-            details::check_id("correlation id", id)?;
-        }
-        details.tags.iter().try_for_each(|tag| check::text("tag", tag, limits::TAG_BYTES_MAX))?;
+        body::each_key(self, |_, _| {})?;
         match self.metadata_bytes() {
             bytes if bytes > limits::METADATA_BYTES_MAX => Err(metadata_fault(bytes)),
             _ => Ok(()),
@@ -256,14 +260,39 @@ impl<'a> NewEvent<'a> {
         if self.time == OwnTime::OutOfRange {
             return Err(Fault::new("time", "a time out of range", "between the years 1678 and 2261"));
         }
+        if self.tags.len() > limits::TAGS_MAX {
+            return Err(self.too_many_tags());
+        }
         match &self.details {
             Some(details) => details.check(self.schema_version),
             None => Ok(()),
         }
     }
 
-    /// The rarer fields, if there are any.
+    #[cold]
+    fn too_many_tags(&self) -> Fault {
+        let (count, last) = (self.tags.len(), self.tags.last().map_or("", |tag| tag));
+        Fault::most("list of tags, its last", last, "tags", limits::TAGS_MAX, count)
+    }
+
+    /// Keys of the event: its tags and its correlation id.
     #[inline]
+    pub(crate) fn key_count(&self) -> usize {
+        self.tags.len() + usize::from(self.correlation_id().is_some())
+    }
+
+    #[inline]
+    pub(crate) fn tags(&self) -> &[Text<'a>] {
+        &self.tags
+    }
+
+    #[inline]
+    pub(crate) fn correlation_id(&self) -> Option<&EventId> {
+        self.details.as_ref()?.correlation.as_ref()
+    }
+
+    /// The rarer fields, if there are any.
+    #[cfg(test)]
     pub(crate) fn details(&self) -> Option<&Details<'a>> {
         self.details.as_deref()
     }

@@ -2,7 +2,7 @@
 //! everything at hand instead of in tables, in less than half the time. Never looks at the store.
 
 use super::check;
-use super::layout::{self, BodySum, Crc, header, kind, record};
+use super::layout::{self, Crc, header, kind, record};
 use super::names::{NameTable, name_hash};
 use super::record::write_record;
 use super::{NewEvent, body, refuse};
@@ -50,7 +50,7 @@ impl SingleEncoder {
             type_hash: 0,
             keys: NameTable::default(),
             event_keys: Vec::new(),
-            crc: Crc::new(),
+            crc: Crc::default(),
             state,
         }
     }
@@ -72,18 +72,14 @@ impl SingleEncoder {
         if event.event_type() != self.event_type || self.event_type.is_empty() {
             self.set_type(event.event_type()).map_err(|fault| fault.at(place))?;
         }
-        let mut length = body::unkeyed_length(event).map_err(|fault| fault.at(place))?;
+        let length = body::record_length(event).map_err(|fault| fault.at(place))?;
         if !self.event_keys.is_empty() {
             self.keys.clear();
             self.event_keys.clear();
         }
-        if let Some(details) = event.details()
-            && details.key_count() > 0
-        {
-            let (keys, numbers) = (&mut self.keys, &mut self.event_keys);
-            body::number_keys(keys, numbers, &self.state, details).map_err(|fault| fault.at(place))?;
-            length += body::keys_bytes(details.key_count());
-        }
+        let Self { keys, event_keys, crc, state, .. } = self;
+        let add = |kind: u8, name: &[u8]| event_keys.push(keys.add(crc, state, kind, name));
+        body::each_key(event, add).map_err(|fault| fault.at(place))?;
         if length > limits::event_bytes_max(segment_bytes) {
             return Err(refuse::too_large(place, limits::event_bytes_max(segment_bytes), length));
         }
@@ -109,7 +105,7 @@ impl SingleEncoder {
         check::text("event type", name, limits::EVENT_TYPE_BYTES_MAX)?;
         self.event_type.clear();
         self.event_type.push_str(name);
-        self.type_crc = layout::name_crc(name.as_bytes());
+        self.type_crc = self.crc.of(name.as_bytes());
         self.type_hash = name_hash(&self.state, name.as_bytes());
         Ok(())
     }
@@ -167,7 +163,7 @@ impl SingleEncoder {
         self.event_crc = body::finish_record(frame, &self.crc, &mark);
 
         if !self.keys.names().is_empty() {
-            let mut sum = BodySum::new(&frame[header::BYTES..names_at]);
+            let mut sum = self.crc.body_sum(&frame[header::BYTES..names_at]);
             [stream_crc, self.type_crc].into_iter().for_each(|crc| sum.checksum(crc));
             self.keys.names().iter().for_each(|key| sum.checksum(key.crc));
             sum.checksum(self.event_crc);

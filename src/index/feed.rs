@@ -57,12 +57,11 @@ impl Resolved {
         self.names.clear();
         self.keyed = false;
         for (kind, name, hash) in names {
-            let kind = KeyKind::of_name(kind);
-            self.keyed |= kind != Some(KeyKind::Type);
-            self.names.push(match kind {
-                Some(KeyKind::Type) => Some(resolve_type(keys, name, hash)),
-                Some(kind) => Some(resolve_key(keys, Key { kind, name }, hash)),
-                None => None,
+            let is_type = KeyKind::of_name(kind) == Some(KeyKind::Type);
+            self.keyed |= !is_type;
+            self.names.push(match is_type {
+                true => Some(resolve_type(keys, name, hash)),
+                false => resolve_name(keys, (kind, name, hash)),
             });
         }
     }

@@ -3,8 +3,9 @@
 
 use super::frame::{Fault, Header};
 use super::geometry::Seed;
+use crate::event::check::is_printable;
 use crate::event::commit::CommitRef;
-use crate::event::layout::{self, header, kind, record, u8_at, u16_at, u32_at};
+use crate::event::layout::{self, Crc, header, kind, record, u8_at, u16_at, u32_at};
 use crate::event::metadata::{self, MetadataError};
 
 /// Up to so many names are compared pair by pair.
@@ -17,6 +18,7 @@ pub(crate) struct Checker {
     ordinals: Vec<u16>,
     /// Numbers of names by their checksums, while names that stand twice are looked for.
     places: Vec<u32>,
+    crc: Crc,
     /// A seeded bug: frames of any epoch are taken.
     pub(crate) any_epoch: bool,
     /// A seeded bug: checksums aren't compared.
@@ -34,7 +36,7 @@ impl Checker {
             self.compare("frame", header::REVISIONS, crc, head.revision, "checksum of revisions")?;
         }
         let start = self.check_names(commit, head)?;
-        let mut sum = layout::BodySum::new(commit.directory());
+        let mut sum = self.crc.body_sum(commit.directory());
         self.names.iter().for_each(|crc| sum.checksum(*crc));
         let records = check_items(commit, start)?;
         if records > start {
@@ -88,7 +90,7 @@ impl Checker {
             }
             let bytes = &commit.bytes()[base + start..base + end];
             check_name((entry >> 24) as u8, bytes, number < u32::from(head.streams), at)?;
-            self.names.push(layout::name_crc(bytes));
+            self.names.push(self.crc.of(bytes));
             start = end;
         }
         if let Some(number) = self.repeated_name(commit) {
@@ -259,7 +261,8 @@ fn check_name(of_kind: u8, bytes: &[u8], is_stream: bool, at: usize) -> Result<(
         _ => !is_stream,
     };
     let text = matches!(of_kind, kind::STREAM | kind::TYPE | kind::TAG | kind::CORRELATION_TEXT);
-    if !fits || bytes.is_empty() || (text && std::str::from_utf8(bytes).is_err()) {
+    let is_utf8 = || is_printable(bytes) || std::str::from_utf8(bytes).is_ok();
+    if !fits || bytes.is_empty() || (text && !is_utf8()) {
         return Err(Fault::new("frame", at, "a name of its kind, in UTF-8", format_args!("kind {of_kind}")));
     }
     Ok(())

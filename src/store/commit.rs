@@ -203,7 +203,11 @@ fn single_keys(
 #[inline]
 fn resolve_others(keys: &mut Keys, single: &SingleEncoder, others: &mut Vec<KeyId>) {
     others.clear();
-    others.extend(single.keys().filter_map(|name| resolve_name(keys, name)));
+    for name in single.keys() {
+        if let Some(id) = resolve_name(keys, name) {
+            others.push(id);
+        }
+    }
 }
 
 #[inline]

@@ -38,7 +38,7 @@ fn rename(frame: &mut [u8], of: &str, to: &str) {
 /// Names with checksums that end alike, so that hashing by them finds nothing quickly.
 fn colliding(count: usize) -> Vec<String> {
     let names = (0..).map(|n| format!("{n:06}"));
-    names.filter(|name| layout::name_crc(name.as_bytes()).is_multiple_of(256)).take(count).collect()
+    names.filter(|name| layout::crc(0, name.as_bytes()).is_multiple_of(256)).take(count).collect()
 }
 
 #[test]

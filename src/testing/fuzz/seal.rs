@@ -12,8 +12,8 @@ pub(super) fn seal(frame: &mut [u8], seed: Seed, at: u64) {
     let commit = CommitRef::new(frame);
     let streams = u32::from(commit.stream_count());
     let count = commit.name_count().min((frame.len() / 4) as u32);
-    let names: Vec<u32> = (0..count).map(|number| layout::name_crc(commit.name(number).1)).collect();
-    let mut sum = layout::BodySum::new(commit.directory());
+    let names: Vec<u32> = (0..count).map(|number| layout::crc(0, commit.name(number).1)).collect();
+    let mut sum = layout::Crc::default().body_sum(commit.directory());
     names.iter().for_each(|crc| sum.checksum(*crc));
     if commit.flags() & header::FLAG_ITEMS != 0 {
         sum.items(layout::slice_at(frame, commit.names_end(), commit.records_start()));
