@@ -30,6 +30,7 @@
 //!   [`Transaction::fail_if_any`] commits only if no new one matches.
 //! - [`Store::subscribe`] follows the store: a [`Cursor`] gives owned batches of what is there and what comes, here and in other
 //!   processes.
+//! - [`RetryPolicy`] says when what failed is tried again.
 //! - [`EventStore`] is what another back end implements; [`Store`] is written over it, [`AnyStore`] hides which one it is.
 //! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.
@@ -57,6 +58,7 @@ mod query;
 mod event;
 mod medium;
 
+mod dispatch;
 mod index;
 mod log;
 mod store;
@@ -65,6 +67,7 @@ mod subscribe;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use dispatch::{GivenUp, RetryPolicy};
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind, Undecoded, UndecodedReason};
 #[cfg(feature = "derive")]
 #[doc(hidden)]

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["index"],
     &["store"],
     &["subscribe"],
+    &["dispatch"],
     &["testing"],
     &["bin"],
 ];
