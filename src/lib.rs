@@ -87,10 +87,10 @@ pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
-    AnyStore, Backup, Batch, BatchIter, Capabilities, Commit, DropReason, Embedded, EventStore, Events, Head,
-    Held, Hold, IndexStats, Lag, Located, Options, Progress, QueryEvents, Read, ReadRequest, Receipt,
-    RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Start, Stats,
-    Store, StreamEvents, Streams, Subscriber, Subscription, Transaction, View, Write, inspect_segment,
+    AnyStore, Backup, Batch, BatchIter, Capabilities, Checkpoint, Commit, DropReason, Embedded, EventStore,
+    Events, Head, Held, Hold, IndexStats, Lag, Located, Options, Progress, QueryEvents, Read, ReadRequest,
+    Receipt, RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Start,
+    Stats, Store, StreamEvents, Streams, Subscriber, Subscription, Transaction, View, Write, inspect_segment,
     repair, verify,
 };
 

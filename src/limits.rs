@@ -48,5 +48,10 @@ pub const fn commit_bytes_max(segment_bytes: u64) -> u64 {
     segment_bytes / 4
 }
 
+/// Longest name of a consumer, in bytes of UTF-8. Beyond it, `Limit`.
+pub const CONSUMER_NAME_BYTES_MAX: usize = 255;
+/// Most bytes that a checkpoint of a consumer holds: 1 MiB. Beyond it, `Limit`.
+pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+
 /// Snapshots of a stream that are looked at, from the newest on, before it counts as having none that holds: 8.
 pub const SNAPSHOTS_TRIED_MAX: usize = 8;

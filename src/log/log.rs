@@ -23,6 +23,7 @@ use std::time::Duration;
 /// An open log. Reading needs only this; writing goes through its [`WriteSide`].
 pub(crate) struct Log {
     pub(crate) medium: Medium,
+    pub(crate) id: StoreId,
     pub(crate) geometry: Geometry,
     table: Arc<ArcSwap<Table>>,
     write: Option<Arc<WriteSide>>,
@@ -116,17 +117,18 @@ impl Log {
     /// A log that is only read: its segments as they were when it was opened, and whoever follows it goes on from there.
     pub(crate) fn read_only(medium: Medium, geometry: Geometry, seen: Seen, start: FollowStart) -> Self {
         let table = Arc::new(ArcSwap::from_pointee(start.table.clone()));
+        let id = start.id;
         let follower = Some(Follower::new(&medium, geometry, seen.clone(), start));
-        Self { medium, geometry, table, write: None, seen, follower }
+        Self { medium, id, geometry, table, write: None, seen, follower }
     }
 
     /// A log that goes on where recovery ended.
     pub(crate) fn writable(medium: Medium, geometry: Geometry, table: Table, start: WriteStart) -> Self {
         let table = Arc::new(ArcSwap::from_pointee(table));
-        let seen = Seen::new(&medium, start.mark.synced, start.mark.synced);
+        let (id, seen) = (start.id, Seen::new(&medium, start.mark.synced, start.mark.synced));
         let write = Arc::new_cyclic(|weak: &Weak<WriteSide>| WriteSide {
             medium: medium.clone(),
-            id: start.id,
+            id,
             geometry,
             sync: Sync::new(start.mark, start.sync_interval, seen.synced.clone()),
             watermark: start.watermark,
@@ -143,7 +145,7 @@ impl Log {
             companion: OnceLock::new(),
             unsealed: AtomicU64::new(start.unsealed),
         });
-        Self { medium, geometry, table, write: Some(write), seen, follower: None }
+        Self { medium, id, geometry, table, write: Some(write), seen, follower: None }
     }
 
     /// The segments as they are now.

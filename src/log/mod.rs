@@ -29,6 +29,7 @@ mod repair;
 mod report;
 mod scan;
 mod segment;
+mod slots;
 mod stretch;
 mod sync;
 mod verify;
@@ -64,6 +65,7 @@ pub use report::{RecoveryReport, TailCut};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use scan::{Chain, Frames};
 pub(crate) use segment::{Segment, Table};
+pub(crate) use slots::{Slot, Slots};
 pub(crate) use stretch::{Behind, Stretch, StretchEvents, Wanted};
 pub use verify::VerifyReport;
 pub(crate) use verify::verify;

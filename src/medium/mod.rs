@@ -214,6 +214,12 @@ pub struct Bugs {
     pub compact_unsynced: bool,
     /// A resume token is believed by its position alone.
     pub believe_tokens: bool,
+    /// A checkpoint is saved before the events that it counts are synced.
+    pub checkpoint_unsynced: bool,
+    /// A checkpoint is written over the one before.
+    pub one_slot: bool,
+    /// A checkpoint that an earlier process has written counts as synced.
+    pub believe_slots: bool,
     /// Segments are removed before the base says so.
     pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.

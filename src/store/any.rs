@@ -1,7 +1,7 @@
 //! A back end that was chosen at run time: the trait object, and how a store becomes one.
 
 use super::batch::Batch;
-use super::contract::{Capabilities, EventStore, Snapshot};
+use super::contract::{Capabilities, Checkpoint, EventStore, Snapshot};
 use super::handle::Store;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
@@ -44,6 +44,15 @@ macro_rules! hand_on {
         }
         fn progress(&$self, consumer: &str) -> Pending<Option<Vec<u8>>> {
             $to.progress(consumer)
+        }
+        fn checkpoint(&$self, consumer: &str) -> Pending<Option<Checkpoint>> {
+            $to.checkpoint(consumer)
+        }
+        fn save_checkpoint(&$self, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
+            $to.save_checkpoint(consumer, checkpoint)
+        }
+        fn forget_checkpoint(&$self, consumer: &str) -> Pending<()> {
+            $to.forget_checkpoint(consumer)
         }
         fn snapshot(&$self, stream: &str) -> Pending<Option<Snapshot>> {
             $to.snapshot(stream)

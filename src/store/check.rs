@@ -1,5 +1,6 @@
 //! Looking at a store from outside, and mending it: verify, inspect, repair.
 
+use super::checkpoints;
 use super::snapshots::SNAPSHOT_DIR;
 use crate::error::{Corruption, Error};
 use crate::index::{Inspect, Revisions};
@@ -38,6 +39,7 @@ pub(super) fn verify_any(medium: &Medium) -> Result<VerifyReport, Error> {
     })?;
     report.index_problems = runs.into_inner().finish(medium, report.is_clean())?;
     report.snapshot_problems = verify_snapshots(medium)?;
+    report.checkpoint_problems = checkpoints::verify(medium)?;
     Ok(report)
 }
 

@@ -90,6 +90,31 @@ pub trait EventStore: Send + Sync + 'static {
         Pending::ready(Ok(None))
     }
 
+    /// The checkpoint of a consumer that was saved last; `None` if none was. Claimed by `checkpoints`.
+    ///
+    /// # Errors
+    /// `Corrupt`: it is damaged, or of a history that was lost.
+    fn checkpoint(&self, consumer: &str) -> Pending<Option<Checkpoint>> {
+        let _ = consumer;
+        Pending::ready(Ok(None))
+    }
+
+    /// Keeps the checkpoint of a consumer in place of the one before, once the events that it counts are sure to stay. Its `Ok`
+    /// survives power loss; until then the one before counts. Claimed by `checkpoints`.
+    ///
+    /// # Errors
+    /// `Invalid`, `Limit`: no name of a consumer, or more than may be kept. `Ahead`: the store has no event at its `through`.
+    fn save_checkpoint(&self, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
+        let _ = (consumer, checkpoint);
+        Pending::ready(Err(Error::unsupported("a checkpoint of a consumer")))
+    }
+
+    /// Forgets the checkpoint of a consumer, be it damaged or not; it then holds back no retention. Without one there is nothing to do.
+    fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
+        let _ = consumer;
+        Pending::ready(Ok(()))
+    }
+
     /// The newest snapshot of a stream, if there is one that is whole. Claimed by `snapshots`.
     fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
         let _ = stream;
@@ -141,6 +166,8 @@ pub struct Capabilities {
     pub resume: bool,
     /// It is known how far a reader is behind.
     pub lag: bool,
+    /// Checkpoints of consumers are kept.
+    pub checkpoints: bool,
 }
 
 impl Capabilities {
@@ -184,6 +211,11 @@ impl Capabilities {
     pub fn with_lag(self) -> Self {
         Self { lag: true, ..self }
     }
+    /// Claims `checkpoints`.
+    #[must_use]
+    pub fn with_checkpoints(self) -> Self {
+        Self { checkpoints: true, ..self }
+    }
 }
 
 /// The state of a stream as of a revision, in the bytes of whoever saved it.
@@ -202,5 +234,35 @@ impl Snapshot {
     /// The state as of a revision.
     pub fn new(revision: Revision, schema_version: u32, data: Vec<u8>) -> Self {
         Self { revision, schema_version, data }
+    }
+}
+
+/// How far a consumer has come.
+///
+/// ```
+/// use orchestrix::{Checkpoint, prelude::*};
+/// let store = Store::in_memory();
+/// let position = store.append("room-1", NoStream, NewEvent::raw("opened", b"")).wait()?.position();
+/// let back = store.backend();
+/// # use orchestrix::EventStore;
+/// back.save_checkpoint("mailer", Checkpoint::new(position, position, vec![])).wait()?;
+/// assert_eq!(back.checkpoint("mailer").wait()?.map(|checkpoint| checkpoint.low), Some(position));
+/// # Ok::<(), orchestrix::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// Everything up to here is done: what stands behind it is kept from retention.
+    pub low: Position,
+    /// The highest position that it knows of, at least `low`.
+    pub through: Position,
+    /// What is done between the two, and whatever else the consumer needs, in bytes of its own.
+    pub data: Vec<u8>,
+}
+
+impl Checkpoint {
+    /// Everything up to `low` is done, and some of what follows, up to `through`.
+    pub fn new(low: Position, through: Position, data: Vec<u8>) -> Self {
+        Self { low, through, data }
     }
 }

@@ -1,5 +1,6 @@
 //! What a store and everything that reads from it share: the log and the index over it.
 
+use super::checkpoints::Checkpoints;
 use super::holds::Holds;
 use super::snapshots::Snapshots;
 use super::subscribers::Subscribers;
@@ -21,6 +22,7 @@ pub(crate) struct Core {
     pub(crate) read_only_synced: u64,
     pub(super) holds: Holds,
     pub(super) snapshots: Snapshots,
+    pub(super) checkpoints: Checkpoints,
     pub(super) subscribers: Arc<Subscribers>,
     /// Held by who moves the beginning of the log on.
     pub(super) retaining: Mutex<()>,
@@ -50,6 +52,7 @@ impl Core {
             index,
             read_only_synced: opened.report.synced,
             holds: Holds::default(),
+            checkpoints: Checkpoints::default(),
             subscribers: Arc::default(),
             snapshots: snapshots(medium)?,
             retaining: Mutex::new(()),

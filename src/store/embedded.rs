@@ -3,8 +3,9 @@
 use super::backup::{self, Backup};
 use super::batch::Batch;
 use super::blocking::Blocking;
+use super::checkpoints;
 use super::commit;
-use super::contract::{Capabilities, EventStore, Snapshot};
+use super::contract::{Capabilities, Checkpoint, EventStore, Snapshot};
 use super::core::Core;
 use super::following;
 use super::handle::Store;
@@ -76,6 +77,18 @@ impl EventStore for Embedded {
         Pending::ready(View::committed(&self.core).head(stream))
     }
 
+    fn checkpoint(&self, consumer: &str) -> Pending<Option<Checkpoint>> {
+        Pending::ready(checkpoints::load(&self.core, consumer))
+    }
+
+    fn save_checkpoint(&self, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
+        checkpoints::save(&self.core, consumer, checkpoint)
+    }
+
+    fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
+        checkpoints::forget(&self.core, consumer)
+    }
+
     fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
         Pending::ready(snapshots::load(&self.core, stream))
     }
@@ -119,6 +132,7 @@ impl EventStore for Embedded {
             .with_committed_watermark()
             .with_resume()
             .with_lag()
+            .with_checkpoints()
     }
 }
 

@@ -171,6 +171,15 @@ fn behind(core: &Core, view: &View, time: SystemTime) -> Result<Position, Error>
     Ok(Position(through))
 }
 
+/// The epoch of the frame that has a position; 0 before the first one.
+///
+/// # Errors
+/// `Ahead`: there is no such position. `Truncated`: retention has removed it. `Corrupt`, `Io`.
+pub(super) fn epoch_of(core: &Arc<Core>, position: Position) -> Result<u64, Error> {
+    let view = View::committed(core);
+    frame_of(core, &view, position).map(|(epoch, _)| epoch)
+}
+
 /// A position with the epoch of its frame and the place of that.
 fn position_of(core: &Core, view: &View, position: Position) -> Result<Located, Error> {
     let (epoch, spot) = frame_of(core, view, position)?;

@@ -5,6 +5,7 @@ mod backup;
 mod batch;
 mod blocking;
 mod check;
+mod checkpoints;
 mod commit;
 mod common;
 mod compaction;
@@ -45,7 +46,7 @@ pub use batch::{Batch, BatchIter};
 pub use check::{RepairPlan, inspect_segment, repair, verify};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use check::{repair_on, verify_on};
-pub use contract::{Capabilities, EventStore, Snapshot};
+pub use contract::{Capabilities, Checkpoint, EventStore, Snapshot};
 pub use embedded::Embedded;
 pub use events::Events;
 pub use handle::Store;

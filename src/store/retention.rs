@@ -1,6 +1,7 @@
 //! Retention: drops whole old segments, those that a limit names and nobody holds. First a plan that says what and why, then
 //! the act.
 
+use super::checkpoints;
 use super::core::Core;
 use super::holds::Held;
 use super::snapshots;
@@ -204,7 +205,8 @@ pub(super) fn plan(core: &Arc<Core>, limits: &Retention) -> Result<RetentionPlan
 
 /// Who needs the oldest events. A snapshot needs those of its stream that come after it.
 fn lowest_hold(core: &Arc<Core>) -> Result<Option<Held>, Error> {
-    let mut lowest = core.holds.lowest();
+    let by_consumers = checkpoints::holds(core)?;
+    let mut lowest = core.holds.lowest().into_iter().chain(by_consumers).min_by_key(|held| held.after);
     snapshots::each(core, |stream, _, _, next| {
         let Some(next) = next else { return };
         if lowest.as_ref().is_none_or(|held| held.after.0 >= next.0) {

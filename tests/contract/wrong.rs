@@ -1,9 +1,9 @@
 //! A real store with one rule broken.
 
 use orchestrix::{
-    Batch, Capabilities, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Located, Pending,
-    Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store, Subscription,
-    Watermark, Write,
+    Batch, Capabilities, Checkpoint, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Located,
+    Pending, Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store,
+    Subscription, Watermark, Write,
 };
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -38,6 +38,7 @@ pub(crate) enum Rule {
     Gaps,
     DropProgress,
     KeepFirstSnapshot,
+    KeepHighestCheckpoint,
     BeginAtTheBeginning,
     BelieveEveryToken,
     NoLag,
@@ -73,6 +74,7 @@ impl Rule {
         (Self::Gaps, "positions_are_contiguous"),
         (Self::DropProgress, "what_is_not_claimed_is_refused"),
         (Self::KeepFirstSnapshot, "the_snapshot_is_the_one_saved_last"),
+        (Self::KeepHighestCheckpoint, "the_checkpoint_is_the_one_saved_last"),
         (Self::BeginAtTheBeginning, "a_subscription_begins_where_it_is_asked_to"),
         (Self::BelieveEveryToken, "a_subscription_goes_on_from_its_token"),
         (Self::NoLag, "who_is_behind_knows_how_far"),
@@ -319,6 +321,24 @@ impl EventStore for Wrong {
 
     fn default_durability(&self) -> Durability {
         self.real().default_durability()
+    }
+
+    fn checkpoint(&self, consumer: &str) -> Pending<Option<Checkpoint>> {
+        self.real().checkpoint(consumer)
+    }
+
+    fn save_checkpoint(&self, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
+        if self.rule == Rule::KeepHighestCheckpoint
+            && let Ok(Some(there)) = self.real().checkpoint(consumer).wait()
+            && there.low > checkpoint.low
+        {
+            return Pending::ready(Ok(()));
+        }
+        self.real().save_checkpoint(consumer, checkpoint)
+    }
+
+    fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
+        self.real().forget_checkpoint(consumer)
     }
 
     fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {

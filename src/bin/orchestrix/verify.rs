@@ -28,6 +28,7 @@ fn print(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "index_problems": report.index_problems.iter().map(problem).collect::<Vec<_>>(),
             "snapshot_problems": report.snapshot_problems.iter().map(problem).collect::<Vec<_>>(),
+            "checkpoint_problems": report.checkpoint_problems.iter().map(problem).collect::<Vec<_>>(),
         }))?;
     } else {
         text(report, &mut out)?;
@@ -47,7 +48,8 @@ fn problem(found: &Corruption) -> Value {
 }
 
 fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
-    for problem in report.problems.iter().chain(&report.index_problems).chain(&report.snapshot_problems) {
+    let besides = [&report.index_problems, &report.snapshot_problems, &report.checkpoint_problems];
+    for problem in report.problems.iter().chain(besides.into_iter().flatten()) {
         out.line(problem)?;
     }
     let events = grouped(report.events);
@@ -63,6 +65,9 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
     }
     if !report.snapshot_problems.is_empty() {
         out.line("snapshots are damaged: those are passed over, and no event is lost")?;
+    }
+    if !report.checkpoint_problems.is_empty() {
+        out.line("checkpoints are damaged: their consumers have to be set back, and no event is lost")?;
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ const NOTHING: Capabilities = Capabilities {
     committed_watermark: false,
     resume: false,
     lag: false,
+    checkpoints: false,
 };
 const CONTIGUOUS: Capabilities = Capabilities { contiguous_positions: true, ..NOTHING };
 const MULTI_STREAM: Capabilities = Capabilities { multi_stream: true, ..NOTHING };
@@ -45,6 +46,7 @@ const PROGRESS: Capabilities = Capabilities { progress: true, ..NOTHING };
 const COMMITTED: Capabilities = Capabilities { committed_watermark: true, ..NOTHING };
 const RESUME: Capabilities = Capabilities { resume: true, ..NOTHING };
 const LAG: Capabilities = Capabilities { lag: true, ..NOTHING };
+const CHECKPOINTS: Capabilities = Capabilities { checkpoints: true, ..NOTHING };
 const SNAPSHOTS: Capabilities = Capabilities { snapshots: true, ..NOTHING };
 
 pub(super) const CASES: &[Case] = cases! {
@@ -103,5 +105,6 @@ pub(super) const CASES: &[Case] = cases! {
     RESUME => following::{ a_subscription_goes_on_from_its_token },
     COMMITTED => following::{ what_is_committed_is_seen_at_once },
     LAG => following::{ who_is_behind_knows_how_far },
+    CHECKPOINTS => extras::{ the_checkpoint_is_the_one_saved_last },
     SNAPSHOTS => extras::{ the_snapshot_is_the_one_saved_last },
 };

@@ -71,7 +71,7 @@ pub(super) fn conflict(what: &str, result: Result<Receipt, Error>) -> Result<Con
 }
 
 /// That an append was refused, other than by a conflict.
-pub(super) fn refused(what: &str, result: Result<Receipt, Error>) -> Result<Error, Broken> {
+pub(super) fn refused<T: Debug>(what: &str, result: Result<T, Error>) -> Result<Error, Broken> {
     match result {
         Err(error) if !error.is_conflict() => Ok(error),
         other => Err(Broken(format!("{what}: expected to be refused, found {other:?}"))),

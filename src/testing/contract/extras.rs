@@ -1,18 +1,21 @@
 //! What not every store does, and that those which don't say so.
 
 use super::check::{Check, event, finds, holds, refused, same};
+use crate::error::Error;
 use crate::expected::Durability;
 use crate::expected::Expected::{Any, NoStream};
-use crate::store::{AnyStore, Commit, Progress, Snapshot, Write};
+use crate::store::{AnyStore, Checkpoint, Commit, Progress, Snapshot, Write};
 use crate::{Position, Query, Revision};
+use std::fmt::Debug;
+
+fn unsupported<T: Debug>(what: &str, result: Result<T, Error>) -> Check {
+    let error = refused(what, result)?;
+    holds(&format!("{what} to be unsupported, found: {error}"), error.is_unsupported())
+}
 
 pub(super) async fn what_is_not_claimed_is_refused(store: AnyStore) -> Check {
     let claims = store.capabilities();
     let transaction = || store.transaction().append("a-1", Any, event("x"));
-    let unsupported = |what: &str, result| {
-        let error = refused(what, result)?;
-        holds(&format!("{what} to be unsupported, found: {error}"), error.is_unsupported())
-    };
     if !claims.multi_stream {
         let two = transaction().append("b-1", Any, event("y")).commit().await;
         unsupported("a transaction over two streams", two)?;
@@ -29,6 +32,11 @@ pub(super) async fn what_is_not_claimed_is_refused(store: AnyStore) -> Check {
         let progress = store.backend().commit(commit).await;
         unsupported("a consumer's progress", progress)?;
         same("the progress of a consumer", store.backend().progress("mailer").await?, None)?;
+    }
+    if !claims.checkpoints {
+        let saved = store.backend().save_checkpoint("mailer", Checkpoint::default()).await;
+        unsupported("a checkpoint", saved)?;
+        same("the checkpoint of a consumer", store.backend().checkpoint("mailer").await?, None)?;
     }
     if !claims.snapshots {
         store.append("s-1", NoStream, event("0")).await?;
@@ -68,6 +76,40 @@ pub(super) async fn progress_comes_with_its_commit(store: AnyStore) -> Check {
     holds("a conflict", store.backend().commit(unmet).await.is_err_and(|error| error.is_conflict()))?;
     same("progress", store.backend().progress("mailer").await?, Some(b"22".to_vec()))?;
     same("progress of another", store.backend().progress("mail").await?, None)
+}
+
+pub(super) async fn the_checkpoint_is_the_one_saved_last(store: AnyStore) -> Check {
+    let back = store.backend();
+    same("checkpoint of nobody", back.checkpoint("mailer").await?, None)?;
+    let mut positions = vec![Position::START];
+    for n in 0..4 {
+        positions.push(store.append("a-1", Any, event(&n.to_string())).await?.position());
+    }
+    let saves: [(usize, usize, &[u8]); 5] =
+        [(0, 0, b""), (1, 1, b"1"), (1, 4, &[7; 10_000]), (4, 4, b""), (0, 2, b"back")];
+    for (low, through, data) in saves {
+        let checkpoint = Checkpoint::new(positions[low], positions[through], data.to_vec());
+        back.save_checkpoint("mailer", checkpoint.clone()).await?;
+        same("checkpoint", back.checkpoint("mailer").await?, Some(checkpoint))?;
+    }
+    same("checkpoint of another", back.checkpoint("mail").await?, None)?;
+    back.save_checkpoint("mail", Checkpoint::new(positions[3], positions[3], vec![3])).await?;
+    back.forget_checkpoint("mailer").await?;
+    back.forget_checkpoint("nobody").await?;
+    same("checkpoint that was forgotten", back.checkpoint("mailer").await?, None)?;
+    let other = back.checkpoint("mail").await?.map(|checkpoint| checkpoint.low);
+    same("low position of another", other, Some(positions[3]))?;
+    let beyond = Position(positions[4].0 + 1);
+    let ahead = refused(
+        "a checkpoint ahead",
+        back.save_checkpoint("mail", Checkpoint::new(beyond, beyond, vec![])).await,
+    )?;
+    holds(&format!("it to be ahead, found: {ahead}"), ahead.is_ahead())?;
+    for name in ["", "a\nb", &"n".repeat(256)] {
+        refused("a bad name", back.save_checkpoint(name, Checkpoint::default()).await)?;
+    }
+    let reversed = Checkpoint::new(positions[2], positions[1], vec![]);
+    refused("a low position beyond the other", back.save_checkpoint("mail", reversed).await).map(drop)
 }
 
 pub(super) async fn the_snapshot_is_the_one_saved_last(store: AnyStore) -> Check {

@@ -74,4 +74,5 @@ fn is_within(needs: Capabilities, claims: Capabilities) -> bool {
         && (claims.committed_watermark || !needs.committed_watermark)
         && (claims.resume || !needs.resume)
         && (claims.lag || !needs.lag)
+        && (claims.checkpoints || !needs.checkpoints)
 }
