@@ -4,8 +4,8 @@
 
 use orchestrix::prelude::*;
 use orchestrix::{
-    AnyStore, Batch, Capabilities, Commit, Durability, EventStore, Head, Lag, Located, Pending, Progress,
-    Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Subscription, Watermark, Write,
+    AnyStore, Batch, Capabilities, Checkpoint, Commit, Durability, EventStore, Head, Lag, Located, Pending,
+    Progress, Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Subscription, Watermark, Write,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -59,6 +59,18 @@ impl EventStore for Noting {
         self.note(format!("snapshot {stream}"));
         Pending::ready(Ok(Some(Snapshot::new(Revision(5), 2, vec![12]))))
     }
+    fn checkpoint(&self, consumer: &str) -> Pending<Option<Checkpoint>> {
+        self.note(format!("checkpoint {consumer}"));
+        Pending::ready(Ok(Some(Checkpoint::new(Position(19), Position(20), vec![21]))))
+    }
+    fn save_checkpoint(&self, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
+        self.note(format!("save_checkpoint {consumer} {}", checkpoint.low));
+        Pending::ready(Err(orchestrix::Error::closed()))
+    }
+    fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
+        self.note(format!("forget_checkpoint {consumer}"));
+        Pending::ready(Err(orchestrix::Error::closed()))
+    }
     fn save_snapshot(&self, stream: &str, snapshot: Snapshot) -> Pending<()> {
         self.note(format!("save_snapshot {stream} {}", snapshot.revision));
         Pending::ready(Err(orchestrix::Error::closed()))
@@ -90,13 +102,16 @@ fn call_all(store: &impl EventStore) {
     let request = ReadRequest::new(Query::all());
     assert_eq!(store.lag(&request, Watermark::Synced), Lag::new(16, 17, Duration::from_secs(18)));
     assert_eq!(store.progress("mailer").wait().expect("progress"), Some(vec![11]));
+    let checkpoint = store.checkpoint("mailer").wait().expect("an answer").expect("a checkpoint");
+    assert!(store.save_checkpoint("mailer", checkpoint).wait().expect_err("closed").is_closed());
+    assert!(store.forget_checkpoint("mailer").wait().expect_err("closed").is_closed());
     let snapshot = store.snapshot("a-1").wait().expect("an answer").expect("a snapshot");
     assert!(store.save_snapshot("a-1", snapshot).wait().expect_err("closed").is_closed());
     assert_eq!(store.default_durability(), Durability::Process);
     assert!(store.capabilities().snapshots && store.capabilities().progress);
 }
 
-const CALLS: [&str; 13] = [
+const CALLS: [&str; 16] = [
     "commit a-1 Process",
     "read events of stream \"a-1\"",
     "head a-1",
@@ -105,6 +120,9 @@ const CALLS: [&str; 13] = [
     "locate End Committed",
     "lag 0 Synced",
     "progress mailer",
+    "checkpoint mailer",
+    "save_checkpoint mailer 19",
+    "forget_checkpoint mailer",
     "snapshot a-1",
     "save_snapshot a-1 5",
     "default_durability",
