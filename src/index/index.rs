@@ -6,7 +6,7 @@ use super::tail::{Tail, Through};
 use crate::event::names::name_hash;
 use crate::log::blocks::StoreId;
 use crate::log::{Base, Geometry};
-use arc_swap::{ArcSwap, Guard};
+use crate::medium::{Loaded, Shared};
 use foldhash::fast::FixedState;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct Index {
     pub(super) state: FixedState,
     pub(super) store: StoreId,
     pub(super) geometry: Geometry,
-    layers: ArcSwap<Layers>,
+    layers: Shared<Layers>,
     /// Held by who makes the next layers.
     changing: Mutex<()>,
     pub(super) upkeep: Mutex<()>,
@@ -54,7 +54,7 @@ impl Index {
             state,
             store: *store,
             geometry,
-            layers: ArcSwap::from_pointee(Layers::behind(base, runs, store, geometry)),
+            layers: Shared::new(Layers::behind(base, runs, store, geometry)),
             changing: Mutex::new(()),
             upkeep: Mutex::new(()),
             stopping: AtomicBool::new(false),
@@ -74,14 +74,14 @@ impl Index {
     /// The layers as they are now.
     #[inline]
     pub(crate) fn layers(&self) -> Arc<Layers> {
-        self.layers.load_full()
+        self.layers.load()
     }
 
     /// The same, for as long as it takes to look something up. Who has the writer's lock knows that their tail is the one that
     /// grows.
     #[inline]
-    pub(crate) fn layers_now(&self) -> Guard<Arc<Layers>> {
-        self.layers.load()
+    pub(crate) fn layers_now(&self) -> Loaded<Layers> {
+        self.layers.now()
     }
 
     /// These layers without what is in memory.
@@ -91,9 +91,9 @@ impl Index {
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Layers)) {
         let _one = self.changing.lock();
-        let mut next = Layers::clone(&self.layers.load());
+        let mut next = Layers::clone(&self.layers.now());
         change(&mut next);
-        self.layers.store(Arc::new(next));
+        self.layers.put(next);
     }
 
     /// Begins the tail of a segment, if it isn't there. The caller has the writer's lock, or is the only one.

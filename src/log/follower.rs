@@ -13,8 +13,7 @@ use super::watch::Source;
 use super::watermark::LiveMarks;
 use super::writer::Writable;
 use crate::error::Error;
-use crate::medium::{Found, Job, Medium};
-use arc_swap::ArcSwap;
+use crate::medium::{Found, Job, Medium, Shared};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -44,7 +43,7 @@ pub(crate) struct Follower {
     medium: Medium,
     geometry: Geometry,
     id: StoreId,
-    table: ArcSwap<Table>,
+    table: Shared<Table>,
     seen: Seen,
     state: Mutex<State>,
     polls: AtomicBool,
@@ -89,7 +88,7 @@ impl Follower {
             medium: medium.clone(),
             geometry,
             id: start.id,
-            table: ArcSwap::from_pointee(start.table),
+            table: Shared::new(start.table),
             seen,
             state: Mutex::new(state),
             polls: AtomicBool::new(false),
@@ -101,7 +100,7 @@ impl Follower {
     }
 
     /// The segments that are there now.
-    pub(crate) fn table(&self) -> &ArcSwap<Table> {
+    pub(crate) fn table(&self) -> &Shared<Table> {
         &self.table
     }
 
@@ -186,7 +185,7 @@ impl Follower {
     /// Opens the next segment, if it is there and the log goes on in it.
     fn open_next(&self, state: &mut State) -> Result<bool, Error> {
         let number = state.next_segment;
-        let listing = recover::list(&self.medium, self.table.load().first())?;
+        let listing = recover::list(&self.medium, self.table.now().first())?;
         let Some(entry) = listing.get(number) else { return Ok(false) };
         let Ok(opened) = recover::open(&self.medium, &self.id, self.geometry, number, entry)? else {
             return Ok(false);
@@ -194,7 +193,7 @@ impl Follower {
         if !recover::continues(&opened, self.geometry, &state.chain, false)? {
             return Ok(false);
         }
-        self.table.rcu(|table| table.with(opened.0.clone()));
+        self.table.replace(|table| table.with(opened.0.clone()));
         if let Some((left, _)) = state.last.replace((opened, FRAMES_AT)) {
             // Nothing of it is read through the descriptor any more.
             left.0.region.release();
@@ -205,12 +204,12 @@ impl Follower {
 
     /// Lets go of the segments that a retention has removed.
     fn drop_removed(&self) {
-        let (files, table) = (&self.medium.files, self.table.load());
+        let (files, table) = (&self.medium.files, self.table.now());
         let is_there = |number: u64| !matches!(files.found(&segment_path(number)), Ok(Found::Nothing));
         let numbers = table.first()..table.first() + (table.len() as u64).saturating_sub(1);
         let first = numbers.clone().find(|number| is_there(*number)).unwrap_or(numbers.end);
         if first > table.first() {
-            self.table.rcu(|table| table.from(first));
+            self.table.replace(|table| table.from(first));
         }
     }
 }

@@ -12,8 +12,7 @@ use super::watermark::{Mark, WatermarkFile};
 use super::writer::Writer;
 use crate::error::{Corruption, Error};
 use crate::expected::Watermark;
-use crate::medium::{Job, Lock, Medium};
-use arc_swap::{ArcSwap, Guard};
+use crate::medium::{Job, Loaded, Lock, Medium, Shared};
 use parking_lot::{Mutex, MutexGuard};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +24,7 @@ pub(crate) struct Log {
     pub(crate) medium: Medium,
     pub(crate) id: StoreId,
     pub(crate) geometry: Geometry,
-    table: Arc<ArcSwap<Table>>,
+    table: Arc<Shared<Table>>,
     write: Option<Arc<WriteSide>>,
     seen: Seen,
     follower: Option<Arc<Follower>>,
@@ -76,7 +75,7 @@ pub(crate) struct WriteSide {
     pub(super) watermark: WatermarkFile,
     pub(super) window: Window,
     pub(super) jobs: OwnJobs,
-    table: Arc<ArcSwap<Table>>,
+    table: Arc<Shared<Table>>,
     writer: Mutex<Writer>,
     committed: Arc<Watch>,
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -116,7 +115,7 @@ pub(crate) struct WriteStart {
 impl Log {
     /// A log that is only read: its segments as they were when it was opened, and whoever follows it goes on from there.
     pub(crate) fn read_only(medium: Medium, geometry: Geometry, seen: Seen, start: FollowStart) -> Self {
-        let table = Arc::new(ArcSwap::from_pointee(start.table.clone()));
+        let table = Arc::new(Shared::new(start.table.clone()));
         let id = start.id;
         let follower = Some(Follower::new(&medium, geometry, seen.clone(), start));
         Self { medium, id, geometry, table, write: None, seen, follower }
@@ -124,7 +123,7 @@ impl Log {
 
     /// A log that goes on where recovery ended.
     pub(crate) fn writable(medium: Medium, geometry: Geometry, table: Table, start: WriteStart) -> Self {
-        let table = Arc::new(ArcSwap::from_pointee(table));
+        let table = Arc::new(Shared::new(table));
         let (id, seen) = (start.id, Seen::new(&medium, start.mark.synced, start.mark.synced));
         let write = Arc::new_cyclic(|weak: &Weak<WriteSide>| WriteSide {
             medium: medium.clone(),
@@ -150,15 +149,15 @@ impl Log {
 
     /// The segments as they are now.
     pub(crate) fn table(&self) -> Arc<Table> {
-        self.table.load_full()
+        self.table.load()
     }
 
     /// The segments that whoever follows the log reads, for as long as it takes to look something up.
     #[inline]
-    pub(crate) fn table_now(&self) -> Guard<Arc<Table>> {
+    pub(crate) fn table_now(&self) -> Loaded<Table> {
         match &self.follower {
-            None => self.table.load(),
-            Some(follower) => follower.table().load(),
+            None => self.table.now(),
+            Some(follower) => follower.table().now(),
         }
     }
 
@@ -185,7 +184,7 @@ impl Log {
     /// # Errors
     /// `Io`: files are left over, which the next retention or opening removes.
     pub(crate) fn remove_before(&self, first: u64) -> Result<(), Error> {
-        self.table.rcu(|table| table.from(first));
+        self.table.replace(|table| table.from(first));
         self.remove_files_before(first)
     }
 
@@ -300,11 +299,11 @@ impl WriteSide {
     }
 
     pub(super) fn table_push(&self, segment: Arc<Segment>) {
-        self.table.rcu(|table| table.with(segment.clone()));
+        self.table.replace(|table| table.with(segment.clone()));
     }
 
     pub(super) fn table(&self) -> Arc<Table> {
-        self.table.load_full()
+        self.table.load()
     }
 
     /// Ends writing: no append after this succeeds. What was committed is not yet synced; see `close`.

@@ -21,6 +21,8 @@ pub(crate) enum Edge {
     Arm,
     /// Between putting the bell to rest and looking at the position.
     Rest,
+    /// A list is put in the place of another.
+    List,
 }
 
 /// A `SeqCst` fence.
@@ -69,6 +71,7 @@ pub(crate) mod weakened {
 
 #[cfg(all(test, orchestrix_loom))]
 impl Edge {
-    pub(crate) const ALL: [Self; 5] = [Self::End, Self::Position, Self::Publish, Self::Arm, Self::Rest];
-    pub(crate) const NAMES: [&str; 5] = ["End", "Position", "Publish", "Arm", "Rest"];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::End, Self::Position, Self::Publish, Self::Arm, Self::Rest, Self::List];
+    pub(crate) const NAMES: [&str; 6] = ["End", "Position", "Publish", "Arm", "Rest", "List"];
 }

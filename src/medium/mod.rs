@@ -13,6 +13,7 @@ mod mapping;
 mod posix;
 mod published;
 mod region;
+mod shared;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod sim;
 mod within;
@@ -24,6 +25,7 @@ pub(crate) use jobs::Pool;
 #[cfg(all(test, orchestrix_loom))]
 pub(crate) use published::Published;
 pub(crate) use region::{Region, RegionWriter};
+pub(crate) use shared::{Loaded, Shared, load_both};
 
 use std::fmt;
 use std::io;

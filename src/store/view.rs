@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::event::EventRef;
 use crate::index::{Damaged, Key, KeyKind, Layers};
 use crate::log::{Base, Place, Table, Wanted};
+use crate::medium::load_both;
 use crate::{Position, Revision};
 use std::fmt;
 use std::sync::Arc;
@@ -102,12 +103,13 @@ impl View {
     }
 
     fn pin(core: &Arc<Core>, layers: Arc<Layers>, position: u64, end: Place) -> Self {
-        let (mut table, mut layers) = (core.log.table(), layers);
-        // Segments come to the table before the index, and go from it after: layers that are older than a retention are taken
-        // anew, with more behind the end of the view.
-        while table.first() > layers.base().first_segment() {
-            (layers, table) = (core.index.layers(), core.log.table());
-        }
+        // Layers that are older than a retention are taken anew, with more behind the end of the view.
+        let mut layers = Some(layers);
+        let (layers, table) = load_both(
+            || layers.take().unwrap_or_else(|| core.index.layers()),
+            || core.log.table(),
+            |layers, table| table.first() > layers.base().first_segment(),
+        );
         Self(Arc::new(Pinned { core: core.clone(), table, layers, position, end }))
     }
 

@@ -2,8 +2,8 @@
 //! orderings allow; each is shown to fail with an ordering switched off.
 
 use super::Bell;
-use crate::medium::Published;
 use crate::medium::atomic::{AtomicU64, Edge, Ordering, weakened};
+use crate::medium::{self, Published, load_both};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use std::process::{Command, Stdio};
@@ -155,11 +155,34 @@ fn a_position_shows_what_stands_before_it() {
     });
 }
 
+/// The segments of a log are listed; which of them the index names is another list. A segment comes to the log before the index names
+/// it, and retention has the index forget one before it goes from the log: whoever loads both has all that are named.
+fn segments_that_the_index_names_are_there() {
+    // First and last segment.
+    type Range = (u64, u64);
+    checker(3).check(|| {
+        let lists = Arc::new((medium::Shared::new((0, 1)), medium::Shared::new((0, 1))));
+        let writer = lists.clone();
+        let writing = thread::spawn(move || {
+            let (index, log) = &*writer;
+            // A roll-over, then a retention.
+            log.replace(|(first, last): &Range| (*first, last + 1));
+            index.replace(|(first, last): &Range| (*first, last + 1));
+            index.replace(|(_, last)| (1, *last));
+            log.replace(|(_, last)| (1, *last));
+        });
+        let (index, log) = load_both(|| lists.0.load(), || lists.1.load(), |index, log| log.0 > index.0);
+        assert!(log.0 <= index.0 && index.1 <= log.1, "named: {index:?}, there: {log:?}");
+        writing.join().unwrap();
+    });
+}
+
 const MODELS: &[(&str, fn())] = &[
     ("one_sleeper_and_one_writer", one_sleeper_and_one_writer),
     ("the_ringer_beside_the_writer", the_ringer_beside_the_writer),
     ("two_sleepers_and_one_writer", two_sleepers_and_one_writer),
     ("a_position_shows_what_stands_before_it", a_position_shows_what_stands_before_it),
+    ("segments_that_the_index_names_are_there", segments_that_the_index_names_are_there),
 ];
 
 #[test]
