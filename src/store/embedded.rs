@@ -18,6 +18,8 @@ use super::retention::{self, Retention, RetentionPlan};
 use super::snapshots;
 use super::start::{Lag, Located, Subscription};
 use super::stats::Stats;
+#[cfg(feature = "metrics")]
+use super::subscribers;
 use super::subscribers::Subscriber;
 use super::view::View;
 use crate::Position;
@@ -232,6 +234,15 @@ impl Store {
     /// ```
     pub fn subscribers(&self) -> Vec<Subscriber> {
         self.backend().core.subscribers.list(&self.backend().core)
+    }
+
+    /// Sets what every subscriber comes to as gauges of the facade `metrics`, for whichever exporter the program has installed:
+    /// `orchestrix_subscriber_lag_events`, `orchestrix_subscriber_lag_bytes` and `orchestrix_subscriber_lag_seconds`, with the
+    /// label `subscriber`, its [name](crate::Subscribe::name). Of several with one name, the one that is furthest behind counts.
+    /// Costs as much as [`subscribers`](Self::subscribers); call it as often as the figures are looked at.
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self) {
+        subscribers::record(&self.subscribers());
     }
 
     /// Keeps what stands behind a position from retention, for as long as the result is kept. `name` says in plans who needs it.

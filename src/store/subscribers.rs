@@ -81,3 +81,21 @@ impl Subscribers {
         all.iter().map(subscriber).collect()
     }
 }
+
+/// Sets the gauges of the facade `metrics`.
+#[cfg(feature = "metrics")]
+pub(super) fn record(subscribers: &[Subscriber]) {
+    let mut furthest: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
+    for Subscriber { name, lag, .. } in subscribers {
+        let lag = [lag.events as f64, lag.bytes as f64, lag.time.as_secs_f64()];
+        let known = furthest.entry(name).or_default();
+        for (known, lag) in known.iter_mut().zip(lag) {
+            *known = known.max(lag);
+        }
+    }
+    for (name, [events, bytes, seconds]) in furthest {
+        metrics::gauge!("orchestrix_subscriber_lag_events", "subscriber" => name.to_owned()).set(events);
+        metrics::gauge!("orchestrix_subscriber_lag_bytes", "subscriber" => name.to_owned()).set(bytes);
+        metrics::gauge!("orchestrix_subscriber_lag_seconds", "subscriber" => name.to_owned()).set(seconds);
+    }
+}
