@@ -15,6 +15,7 @@ use super::writer::Writable;
 use crate::error::Error;
 use crate::medium::{Found, Job, Medium, Shared};
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -185,6 +186,12 @@ impl Follower {
     /// Opens the next segment, if it is there and the log goes on in it.
     fn open_next(&self, state: &mut State) -> Result<bool, Error> {
         let number = state.next_segment;
+        let path = segment_path(number);
+        let failed = |error| Error::io("looking for segment", Path::new(&path), error);
+        // Asked often; a folder is only listed once there is something to find.
+        if self.medium.files.found(&path).map_err(failed)? != Found::File {
+            return Ok(false);
+        }
         let listing = recover::list(&self.medium, self.table.now().first())?;
         let Some(entry) = listing.get(number) else { return Ok(false) };
         let Ok(opened) = recover::open(&self.medium, &self.id, self.geometry, number, entry)? else {
