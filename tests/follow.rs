@@ -90,6 +90,17 @@ fn a_reader_follows_a_writer_over_roll_overs_and_reopenings() {
     }
 }
 
+/// A writer, a reader, and a subscription of the reader's that has seen three events.
+fn followed() -> (Dir, Store, Store, Cursor) {
+    let dir = Dir::new();
+    let store = writer(&dir.store(), WriteMode::Mapped);
+    fill(&store, 0..3);
+    let follower = reader(&dir.store());
+    let mut live = follower.subscribe().open().unwrap();
+    up_to(&mut live, 3);
+    (dir, store, follower, live)
+}
+
 #[test]
 fn a_reader_that_never_waits_sees_what_comes() {
     let dir = Dir::new();
@@ -112,12 +123,7 @@ fn a_reader_that_never_waits_sees_what_comes() {
 
 #[test]
 fn closing_the_reader_ends_who_follows_by_it() {
-    let dir = Dir::new();
-    let store = writer(&dir.store(), WriteMode::Mapped);
-    fill(&store, 0..3);
-    let follower = reader(&dir.store());
-    let mut live = follower.subscribe().open().unwrap();
-    up_to(&mut live, 3);
+    let (_dir, store, follower, mut live) = followed();
     let waiting = std::thread::spawn(move || live.next_batch().wait().unwrap().is_none());
     std::thread::sleep(Duration::from_millis(5));
     follower.close().wait().unwrap();
@@ -177,12 +183,7 @@ fn a_reader_that_retention_overtook_is_told_where_the_log_begins() {
 /// F17: what a creation that was cut short has left isn't part of the log, and is no harm to who follows.
 #[test]
 fn a_short_segment_is_waited_out() {
-    let dir = Dir::new();
-    let store = writer(&dir.store(), WriteMode::Mapped);
-    fill(&store, 0..3);
-    let follower = reader(&dir.store());
-    let mut live = follower.subscribe().open().unwrap();
-    up_to(&mut live, 3);
+    let (dir, store, _follower, mut live) = followed();
     store.close().wait().unwrap();
     drop(store);
     for bytes in [0, 100, 5_000] {

@@ -1,4 +1,4 @@
-//! Consumers: durable readers that retry, park and never lose or reorder. Uses what every back end has, and nothing below it.
+//! When what failed is tried again.
 
 mod retry;
 

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::time::Duration;
 use twox_hash::XxHash3_64;
 
@@ -149,10 +150,9 @@ impl RetryPolicy {
     ) -> Result<T, GivenUp<E>> {
         let mut attempt = 1;
         loop {
-            match (operation(attempt), self.delay(attempt, seed)) {
-                (Ok(value), _) => return Ok(value),
-                (Err(error), None) => return Err(GivenUp { attempts: attempt, error }),
-                (Err(_), Some(delay)) => sleep(delay),
+            match self.after(attempt, seed, operation(attempt)) {
+                ControlFlow::Break(result) => return result,
+                ControlFlow::Continue(delay) => sleep(delay),
             }
             attempt = attempt.saturating_add(1);
         }
@@ -185,12 +185,25 @@ impl RetryPolicy {
     {
         let mut attempt = 1;
         loop {
-            match (operation(attempt).await, self.delay(attempt, seed)) {
-                (Ok(value), _) => return Ok(value),
-                (Err(error), None) => return Err(GivenUp { attempts: attempt, error }),
-                (Err(_), Some(delay)) => sleep(delay).await,
+            match self.after(attempt, seed, operation(attempt).await) {
+                ControlFlow::Break(result) => return result,
+                ControlFlow::Continue(delay) => sleep(delay).await,
             }
             attempt = attempt.saturating_add(1);
+        }
+    }
+
+    /// What an attempt leads to: its end, or a delay before the next.
+    fn after<T, E>(
+        &self,
+        attempt: u32,
+        seed: u64,
+        result: Result<T, E>,
+    ) -> ControlFlow<Result<T, GivenUp<E>>, Duration> {
+        match (result, self.delay(attempt, seed)) {
+            (Ok(value), _) => ControlFlow::Break(Ok(value)),
+            (Err(error), None) => ControlFlow::Break(Err(GivenUp { attempts: attempt, error })),
+            (Err(_), Some(delay)) => ControlFlow::Continue(delay),
         }
     }
 }

@@ -111,21 +111,22 @@ fn check_save(core: &Core, consumer: &str, checkpoint: &Checkpoint) -> Result<()
         let what = format!("data of a checkpoint of consumer {consumer:?}, bytes");
         return Err(Error::limit(what, CHECKPOINT_BYTES_MAX as u64, bytes as u64));
     }
-    let side = core.log.write_side()?;
+    check_writable(core)?;
     let last = Position(core.log.watch(Watermark::Committed).position());
     if through > last {
         return Err(Error::ahead(format!("it counts position {through}, and the last one is {last}")));
     }
+    Ok(())
+}
+
+fn check_writable(core: &Core) -> Result<(), Error> {
+    let side = core.log.write_side()?;
     side.check_open(&side.writer())
 }
 
 /// Forgets the checkpoint of a consumer, be it damaged or not.
 pub(super) fn forget(core: &Arc<Core>, consumer: &str) -> Pending<()> {
-    let checked = check_name(consumer).and_then(|()| {
-        let side = core.log.write_side()?;
-        side.check_open(&side.writer())
-    });
-    if let Err(error) = checked {
+    if let Err(error) = check_name(consumer).and_then(|()| check_writable(core)) {
         return Pending::ready(Err(error));
     }
     let (shared, consumer) = (core.clone(), consumer.to_owned());
