@@ -79,8 +79,12 @@ fn orchestrix(readers: usize, batch: u64) -> Duration {
         },
         || {
             for first in (0..EVENTS).step_by(batch as usize) {
-                let event = |n| NewEvent::with_id(Uuid::from_u64_pair(0x7000, n), "t", payload(n).to_vec());
-                let events: Vec<_> = (first..first + batch).map(event).collect();
+                let payloads: Vec<Payload> = (first..first + batch).map(payload).collect();
+                let id = |n| Uuid::from_u64_pair(0x7000, n);
+                let events: Vec<_> = (first..)
+                    .zip(&payloads)
+                    .map(|(n, payload)| NewEvent::with_id(id(n), "t", &payload[..]))
+                    .collect();
                 let stream = &names[(first / batch % 100) as usize];
                 store.append(stream, Expected::Any, &events).wait().expect("append");
             }
