@@ -28,7 +28,7 @@ pub enum ErrorKind {
     DiskFull,
     /// Another failure of the operating system.
     Io,
-    /// Another writer has the store open.
+    /// Another writer has the store open, or the consumer runs already.
     Locked,
     /// What was asked for has been removed by retention.
     Truncated,
@@ -92,6 +92,7 @@ enum Repr {
     DiskFull { what: String, source: io::Error },
     Io { what: String, source: io::Error },
     Locked { dir: PathBuf, pid: Option<u32> },
+    Taken { what: String },
     Truncated { what: String, first: Position },
     Unsupported { what: String },
     Limit { what: String, limit: u64, found: u64 },
@@ -113,7 +114,7 @@ impl Error {
             Repr::Corrupt(_) => ErrorKind::Corrupt,
             Repr::DiskFull { .. } => ErrorKind::DiskFull,
             Repr::Io { .. } => ErrorKind::Io,
-            Repr::Locked { .. } => ErrorKind::Locked,
+            Repr::Locked { .. } | Repr::Taken { .. } => ErrorKind::Locked,
             Repr::Truncated { .. } => ErrorKind::Truncated,
             Repr::Unsupported { .. } => ErrorKind::Unsupported,
             Repr::Limit { .. } => ErrorKind::Limit,
@@ -217,7 +218,7 @@ impl Error {
     /// files are open or too little memory is there.
     pub fn is_retryable(&self) -> bool {
         match &*self.0 {
-            Repr::DiskFull { .. } | Repr::Locked { .. } => true,
+            Repr::DiskFull { .. } | Repr::Locked { .. } | Repr::Taken { .. } => true,
             Repr::Io { source, .. } => {
                 matches!(
                     source.raw_os_error(),
@@ -281,6 +282,11 @@ impl Error {
 
     pub(crate) fn locked(dir: impl Into<PathBuf>, pid: Option<u32>) -> Self {
         Repr::Locked { dir: dir.into(), pid }.into()
+    }
+
+    /// For authors of stores: somebody else has what only one may have.
+    pub fn taken(what: impl Into<String>) -> Self {
+        Repr::Taken { what: what.into() }.into()
     }
 
     pub(crate) fn not_a_store(dir: impl Into<PathBuf>, why: impl Into<String>) -> Self {
@@ -353,6 +359,7 @@ impl fmt::Display for Error {
                     None => Ok(()),
                 }
             }
+            Repr::Taken { what } => write!(f, "{what} runs already"),
             Repr::Truncated { what, first } => {
                 write!(f, "{what} was removed by retention: the first position that is there is {first}")
             }
@@ -360,10 +367,8 @@ impl fmt::Display for Error {
             Repr::Limit { what, limit, found } => write!(f, "{what}: at most {limit}, found {found}"),
             Repr::Closed => f.write_str("the store is closed"),
             Repr::Poisoned { cause } => {
-                write!(
-                    f,
-                    "the writer stopped after a failure and needs the store to be opened again: {cause}"
-                )
+                let what = "the writer stopped after a failure and needs the store to be opened again";
+                write!(f, "{what}: {cause}")
             }
             Repr::NotAStore { dir, why } => write!(f, "{} is not a store: {why}", dir.display()),
             Repr::IncompleteBackup { dir } => write!(

@@ -67,7 +67,10 @@ mod subscribe;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use dispatch::{GivenUp, RetryPolicy};
+pub use dispatch::{
+    Consumer, DeadLetter, DeadLetters, Delivery, FromEvent, GiveUp, GivenUp, Handled, Handler, NoHandler,
+    Order, Outcome, Raw, Ready, RetryPolicy, RunningConsumer, Status, Task,
+};
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind, Undecoded, UndecodedReason};
 #[cfg(feature = "derive")]
 #[doc(hidden)]
@@ -87,11 +90,11 @@ pub use pending::Pending;
 pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
-    AnyStore, Backup, Batch, BatchIter, Capabilities, Checkpoint, Commit, DropReason, Embedded, EventStore,
-    Events, Head, Held, Hold, IndexStats, Lag, Located, Options, Progress, QueryEvents, Read, ReadRequest,
-    Receipt, RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot, SnapshotStats, Start,
-    Stats, Store, StreamEvents, Streams, Subscriber, Subscription, Transaction, View, Write, inspect_segment,
-    repair, verify,
+    AnyStore, Backup, Batch, BatchIter, Capabilities, Checkpoint, Clock, Commit, DropReason, Embedded,
+    EventStore, Events, Head, Held, Hold, IndexStats, Lag, Lease, Located, Options, Progress, QueryEvents,
+    Read, ReadRequest, Receipt, RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot,
+    SnapshotStats, Start, Stats, Store, StreamEvents, Streams, Subscriber, Subscription, Transaction, View,
+    Write, inspect_segment, repair, verify,
 };
 
 pub use subscribe::{Cursor, NextBatch, Subscribe};
@@ -101,7 +104,11 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use crate::Expected::{self, Any, Exact, NoStream, StreamExists};
     #[doc(no_inline)]
-    pub use crate::{BoxError, Event, EventRef, NewEvent, Position, Recorded, Revision, Store};
+    pub use crate::Outcome::{self, Ack};
+    #[doc(no_inline)]
+    pub use crate::{
+        BoxError, Consumer, Delivery, Event, EventRef, Handled, NewEvent, Position, Recorded, Revision, Store,
+    };
 }
 
 #[cfg(doctest)]

@@ -50,8 +50,15 @@ pub const fn commit_bytes_max(segment_bytes: u64) -> u64 {
 
 /// Longest name of a consumer, in bytes of UTF-8. Beyond it, `Limit`.
 pub const CONSUMER_NAME_BYTES_MAX: usize = 255;
-/// Most bytes that a checkpoint of a consumer holds: 1 MiB. Beyond it, `Limit`.
+/// Most bytes that a checkpoint of a consumer holds, and its progress in a commit: 1 MiB. Beyond it, `Limit`.
 pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+
+/// Most workers of a consumer. Beyond it, starting is refused as `Invalid`.
+pub const WORKERS_MAX: usize = 1_024;
+/// Most events of a consumer that may be under way. Beyond it, starting is refused as `Invalid`.
+pub const IN_FLIGHT_MAX: usize = 16_384;
+/// Open dead letters of a consumer that isn't told otherwise. At it, the consumer stops.
+pub const DEAD_LETTERS_MAX: u64 = 100_000;
 
 /// Snapshots of a stream that are looked at, from the newest on, before it counts as having none that holds: 8.
 pub const SNAPSHOTS_TRIED_MAX: usize = 8;

@@ -4,8 +4,9 @@
 
 use orchestrix::prelude::*;
 use orchestrix::{
-    AnyStore, Batch, Capabilities, Checkpoint, Commit, Durability, EventStore, Head, Lag, Located, Pending,
-    Progress, Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Subscription, Watermark, Write,
+    AnyStore, Batch, Capabilities, Checkpoint, Clock, Commit, Durability, EventStore, Head, Lag, Lease,
+    Located, Pending, Progress, Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Subscription,
+    Watermark, Write,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -54,6 +55,18 @@ impl EventStore for Noting {
     fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
         self.note(format!("progress {consumer}"));
         Pending::ready(Ok(Some(vec![11])))
+    }
+    fn lease(&self, consumer: &str) -> Pending<Lease> {
+        self.note(format!("lease {consumer}"));
+        Pending::ready(Err(orchestrix::Error::taken("mailer")))
+    }
+    fn dead_letters(&self) -> Result<Arc<dyn EventStore>, orchestrix::Error> {
+        self.note("dead_letters".to_owned());
+        Ok(Arc::new(self.clone()))
+    }
+    fn clock(&self) -> Clock {
+        self.note("clock".to_owned());
+        Clock::default()
     }
     fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
         self.note(format!("snapshot {stream}"));
@@ -105,13 +118,16 @@ fn call_all(store: &impl EventStore) {
     let checkpoint = store.checkpoint("mailer").wait().expect("an answer").expect("a checkpoint");
     assert!(store.save_checkpoint("mailer", checkpoint).wait().expect_err("closed").is_closed());
     assert!(store.forget_checkpoint("mailer").wait().expect_err("closed").is_closed());
+    assert!(store.lease("mailer").wait().expect_err("taken").is_locked());
+    assert!(store.dead_letters().is_ok());
+    drop(store.clock());
     let snapshot = store.snapshot("a-1").wait().expect("an answer").expect("a snapshot");
     assert!(store.save_snapshot("a-1", snapshot).wait().expect_err("closed").is_closed());
     assert_eq!(store.default_durability(), Durability::Process);
     assert!(store.capabilities().snapshots && store.capabilities().progress);
 }
 
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 19] = [
     "commit a-1 Process",
     "read events of stream \"a-1\"",
     "head a-1",
@@ -123,6 +139,9 @@ const CALLS: [&str; 16] = [
     "checkpoint mailer",
     "save_checkpoint mailer 19",
     "forget_checkpoint mailer",
+    "lease mailer",
+    "dead_letters",
+    "clock",
     "snapshot a-1",
     "save_snapshot a-1 5",
     "default_durability",

@@ -4,6 +4,8 @@
 
 #[path = "contract/own.rs"]
 mod own;
+#[path = "contract/rules.rs"]
+mod rules;
 #[path = "tools/mod.rs"]
 mod tools;
 #[path = "contract/wrong.rs"]
@@ -12,9 +14,10 @@ mod wrong;
 use orchestrix::testing::contract;
 use orchestrix::{Durability, EventStore, Store, WriteMode};
 use own::Own;
+use rules::Rule;
 use std::cell::RefCell;
 use tools::{Dir, small};
-use wrong::{Rule, Wrong};
+use wrong::Wrong;
 
 #[test]
 fn the_embedded_store_meets_it_in_memory() {

@@ -1,5 +1,38 @@
-//! When what failed is tried again.
+//! Consumers: events are handed to a handler, in order, tried again, given up, and counted. Over the contract alone.
+//!
+//! `consumer` and `start` describe and begin one, `engine` and `state` run it, `schedule` says what comes next, `worker` calls the
+//! handler, `saver` keeps its progress, `parking`, `letters` and `redrive` see to what was given up, `emission` to what is emitted.
 
+mod answers;
+mod careful;
+mod consumer;
+mod dead_letters;
+mod delivery;
+mod emission;
+mod engine;
+mod handler;
+mod letter;
+mod letters;
+mod outcome;
+mod parking;
+mod progress;
+mod redrive;
 mod retry;
+mod running;
+mod saver;
+mod schedule;
+mod source;
+mod start;
+mod state;
+mod worker;
 
+pub use consumer::{Consumer, NoHandler, Ready};
+pub use dead_letters::DeadLetters;
+pub use delivery::{Delivery, FromEvent, Raw};
+pub use handler::Handler;
+pub use letter::DeadLetter;
+pub use outcome::{GiveUp, Handled, Outcome};
 pub use retry::{GivenUp, RetryPolicy};
+pub use running::{RunningConsumer, Status};
+pub use schedule::Order;
+pub use worker::Task;

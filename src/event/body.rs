@@ -6,6 +6,7 @@
 
 use super::check::{self, Fault};
 use super::layout::{self, Crc, header, kind, record};
+use super::mark;
 use super::names::{Name, NameTable};
 use super::record::{Sink, write_record};
 use super::refuse::{self, Place};
@@ -63,6 +64,8 @@ pub(crate) struct BodyEncoder {
     keys: NameTable,
     /// Numbers of the keys of all events, one after another.
     event_keys: Vec<u32>,
+    /// The items with their length before them, if there are any.
+    items: Vec<u8>,
     body_crc: u32,
     crc: Crc,
     state: FixedState,
@@ -80,6 +83,7 @@ impl BodyEncoder {
             types: NameTable::default(),
             keys: NameTable::default(),
             event_keys: Vec::new(),
+            items: Vec::new(),
             body_crc: 0,
             crc: Crc::default(),
             state,
@@ -91,7 +95,20 @@ impl BodyEncoder {
     /// # Errors
     /// `Invalid` or `Limit` for the first thing that the format doesn't allow. The encoder may be used again.
     pub(crate) fn encode(&mut self, writes: &[WriteRef<'_>], segment_bytes: u64) -> Result<(), Error> {
+        self.encode_with(writes, None, segment_bytes)
+    }
+
+    /// As [`encode`](Self::encode), with the progress of a consumer.
+    pub(crate) fn encode_with(
+        &mut self,
+        writes: &[WriteRef<'_>],
+        progress: Option<(&str, &[u8])>,
+        segment_bytes: u64,
+    ) -> Result<(), Error> {
         self.clear();
+        if let Some((consumer, progress)) = progress {
+            mark::encode_mark(consumer, progress, &mut self.items);
+        }
         let records_bytes = self.collect(writes, limits::event_bytes_max(segment_bytes))?;
         let frame_bytes = self.frame_bytes(records_bytes, limits::commit_bytes_max(segment_bytes))?;
         self.make_room(frame_bytes);
@@ -114,6 +131,10 @@ impl BodyEncoder {
     /// The body checksum for the header.
     pub(crate) fn body_crc(&self) -> u32 {
         self.body_crc
+    }
+
+    pub(crate) fn has_items(&self) -> bool {
+        !self.items.is_empty()
     }
 
     pub(crate) fn event_count(&self) -> u16 {
@@ -166,6 +187,7 @@ impl BodyEncoder {
         self.types.clear();
         self.keys.clear();
         self.event_keys.clear();
+        self.items.clear();
     }
 
     /// First pass: numbers names, checks everything, and lays out the records from offset 0. Returns their bytes.
@@ -251,7 +273,8 @@ impl BodyEncoder {
             return Err(Error::limit(what, limits::NAMES_BYTES_MAX as u64, names_bytes as u64));
         }
         let revisions = layout::revisions_bytes(self.streams.len());
-        let start = header::BYTES + revisions + 4 * self.name_count() as usize + names_bytes;
+        let names_end = header::BYTES + revisions + 4 * self.name_count() as usize + names_bytes;
+        let start = names_end + self.items.len();
         let frame = (start as u64 + records_bytes).next_multiple_of(layout::FRAME_ALIGN as u64);
         if frame > commit_bytes_max {
             return Err(refuse::too_large_commit(commit_bytes_max, frame));
@@ -271,7 +294,7 @@ impl BodyEncoder {
         self.frame_bytes = frame_bytes;
     }
 
-    /// Header and revisions as zeros, then directory and names.
+    /// Header and revisions as zeros, then directory, names and items.
     fn write_names(&mut self) {
         let mut sink = Sink::new(&mut self.buffer[..self.frame_bytes]);
         sink.put(&[0; header::BYTES]);
@@ -285,6 +308,7 @@ impl BodyEncoder {
             base += table.text().len() as u32;
         }
         tables.iter().for_each(|table| sink.put(table.text()));
+        sink.put(&self.items);
     }
 
     /// Second pass: the records, in the places that the first gave them, and the padding.
@@ -323,6 +347,7 @@ impl BodyEncoder {
         for table in [&self.streams, &self.types, &self.keys] {
             table.names().iter().for_each(|name| sum.checksum(name.crc));
         }
+        sum.items(&self.items);
         for mark in &self.records {
             sum.checksum(layout::u32_at(&self.buffer, mark.offset as usize + record::CRC));
         }

@@ -6,6 +6,7 @@ use super::EventRef;
 use super::layout::{
     NAME_END_MASK, header, i64_at, revisions_bytes, slice_at, u8_at, u16_at, u32_at, u64_at,
 };
+use super::mark;
 use crate::{Position, Revision};
 
 /// A validated frame.
@@ -132,6 +133,18 @@ impl<'a> CommitRef<'a> {
         let directory = self.directory();
         let bytes = u32_at(directory, directory.len().saturating_sub(4)) & NAME_END_MASK;
         self.names_start() + bytes as usize
+    }
+
+    /// The progress of a consumer that came with this commit.
+    pub(crate) fn progress_of(self, consumer: &str) -> Option<&'a [u8]> {
+        if self.flags() & header::FLAG_ITEMS == 0 {
+            return None;
+        }
+        let items = slice_at(self.0, self.names_end() + 4, self.records_start());
+        mark::items(items).flatten().find_map(|item| match item.mark() {
+            Some(Ok((name, progress))) if name == consumer => Some(progress),
+            _ => None,
+        })
     }
 
     /// Offset of the first event record in the frame.

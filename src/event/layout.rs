@@ -237,8 +237,10 @@ impl BodySum {
 
     /// The items with the length before them, if there are any.
     pub(crate) fn items(&mut self, bytes: &[u8]) {
-        self.flush();
-        self.hasher.update(bytes);
+        if !bytes.is_empty() {
+            self.flush();
+            self.hasher.update(bytes);
+        }
     }
 
     fn flush(&mut self) {

@@ -16,6 +16,7 @@ mod extension;
 mod fresh;
 mod id;
 pub(crate) mod layout;
+pub(crate) mod mark;
 mod matching;
 pub(crate) mod metadata;
 pub(crate) mod names;

@@ -4,7 +4,7 @@ use super::check::{self, Fault};
 use super::details::{self, Details, Text};
 use super::fresh::fresh_id;
 use super::record::Sink;
-use super::{EventId, EventIdRef, ExtensionValue, body, content};
+use super::{EventId, EventIdRef, EventRef, ExtensionValue, body, content};
 use crate::{Error, limits};
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -141,6 +141,14 @@ impl<'a> NewEvent<'a> {
     #[must_use]
     pub fn causation(mut self, id: impl Into<EventId>) -> Self {
         self.details_mut().causation = Some(id.into());
+        self
+    }
+
+    /// The causation and correlation ids of one that follows from `event`, where it has none.
+    pub(crate) fn following(mut self, event: EventRef<'_>) -> Self {
+        let details = self.details_mut();
+        details.causation.get_or_insert_with(|| event.id().into());
+        details.correlation.get_or_insert_with(|| event.correlation().unwrap_or(event.id()).into());
         self
     }
 

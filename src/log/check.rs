@@ -6,6 +6,7 @@ use super::geometry::Seed;
 use crate::event::check::is_printable;
 use crate::event::commit::CommitRef;
 use crate::event::layout::{self, Crc, header, kind, record, u8_at, u16_at, u32_at};
+use crate::event::mark;
 use crate::event::metadata::{self, MetadataError};
 
 /// Up to so many names are compared pair by pair.
@@ -268,25 +269,28 @@ fn check_name(of_kind: u8, bytes: &[u8], is_stream: bool, at: usize) -> Result<(
     Ok(())
 }
 
-/// Items that a later version wrote: passed over if they may be. Returns where the records begin.
+/// The items: those that a later version wrote are passed over if they may be. Returns where the records begin.
 fn check_items(commit: CommitRef<'_>, start: usize) -> Result<usize, Fault> {
     if commit.flags() & header::FLAG_ITEMS == 0 {
         return Ok(start);
     }
     let frame = commit.bytes();
     let end = start + 4 + u32_at(frame, start) as usize;
-    let Some(mut items) = frame.get(start + 4..end) else {
+    let Some(bytes) = frame.get(start + 4..end) else {
         return Err(Fault::new("frame", start, "items within the frame", end));
     };
-    while !items.is_empty() {
-        let length = 8 + u32_at(items, 4) as usize;
-        let Some(rest) = items.get(length..).filter(|_| items.len() >= 8) else {
-            return Err(Fault::new("frame", start, "an item within the items", length));
-        };
-        if u8_at(items, 1) & 1 == 0 {
-            return Err(Fault::later(start, format!("an item of kind {}", items[0])));
+    for item in mark::items(bytes) {
+        let item = item.map_err(|left| Fault::new("frame", end - left, "an item within the items", left))?;
+        match item.mark() {
+            Some(Err(())) => {
+                let found = format_args!("{} other bytes", item.bytes.len());
+                return Err(Fault::new("frame", start, "the name of a consumer in a mark", found));
+            }
+            None if !item.may_be_ignored => {
+                return Err(Fault::later(start, format!("an item of kind {}", item.kind)));
+            }
+            _ => {}
         }
-        items = rest;
     }
     Ok(end)
 }

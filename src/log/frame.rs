@@ -61,6 +61,7 @@ fn finish(body: &mut BodyEncoder, revisions: &[u64], fields: &HeaderFields, seed
     let mask = seed.mask(at);
     let (events, streams, names) = (body.event_count(), body.stream_count(), body.name_count());
     let body_crc = body.body_crc();
+    let items = if body.has_items() { header::FLAG_ITEMS } else { 0 };
     let (bytes, records) = body.parts_mut();
     for mark in records {
         let crc = mark.offset as usize + record::CRC;
@@ -78,7 +79,7 @@ fn finish(body: &mut BodyEncoder, revisions: &[u64], fields: &HeaderFields, seed
     };
     let counts = u64::from(events) | u64::from(streams) << 16;
     let sums = u64::from(names) | u64::from(body_crc) << 32;
-    let length = fill_header(bytes, fields, revision, counts, sums);
+    let length = fill_header(bytes, fields, items, revision, counts, sums);
     let crc = header_crc(bytes, mask, length);
     u64::from(length) | u64::from(crc) << 32
 }
@@ -98,7 +99,7 @@ fn finish_single(
     let (counts, sums) = (1 | 1 << 16, names | u64::from(single.body_crc()) << 32);
     let (bytes, crc) = single.parts_mut();
     put(bytes, record + record::CRC, &event_crc.to_le_bytes());
-    let length = fill_header(bytes, fields, revision, counts, sums);
+    let length = fill_header(bytes, fields, 0, revision, counts, sums);
     let init = seed.mask(at) ^ length.rotate_left(16);
     let crc = crc.continued(init, &mut bytes[header::FIRST_POSITION..header::BYTES]);
     u64::from(length) | u64::from(crc) << 32
@@ -107,8 +108,15 @@ fn finish_single(
 /// Writes the header but for its first word. Returns the length of the frame. Written in whole words, because the
 /// checksum reads it again at once.
 #[inline]
-fn fill_header(bytes: &mut [u8], fields: &HeaderFields, revision: u64, counts: u64, sums: u64) -> u32 {
-    let flags = if fields.first_of_epoch { header::FLAG_FIRST_OF_EPOCH } else { 0 };
+fn fill_header(
+    bytes: &mut [u8],
+    fields: &HeaderFields,
+    items: u8,
+    revision: u64,
+    counts: u64,
+    sums: u64,
+) -> u32 {
+    let flags = items | if fields.first_of_epoch { header::FLAG_FIRST_OF_EPOCH } else { 0 };
     let kind = u64::from(header::KIND_EVENTS) << 32 | u64::from(flags) << 40;
     let words =
         [fields.first, fields.synced, fields.time as u64, fields.epoch, revision, counts | kind, sums];

@@ -47,6 +47,28 @@ impl Stretch {
     }
 }
 
+impl Stretch {
+    /// Where the record of each event begins in the segment, in order.
+    pub(crate) fn offsets(&self, mut each: impl FnMut(u64)) {
+        let (mut at, mut skip, mut left) = (self.from, self.skip, self.len);
+        while at < self.to && left > 0 {
+            let commit = CommitRef::new(self.segment.region.bytes(at, self.to));
+            for event in commit.events().skip(skip).take(left) {
+                each(at + u64::from(event.offset()));
+                left -= 1;
+            }
+            skip = 0;
+            at += u64::from(commit.length());
+        }
+    }
+
+    /// The event whose record begins at an offset that [`offsets`](Self::offsets) gave.
+    #[inline]
+    pub(crate) fn at(&self, offset: u64) -> EventRef<'_> {
+        self.segment.checked_event(offset)
+    }
+}
+
 /// The events of a [`Stretch`], in order.
 #[derive(Clone)]
 pub(crate) struct StretchEvents<'s> {

@@ -41,14 +41,17 @@ pub struct VerifyReport {
     /// What is wrong with the snapshot log, by files below `snapshots/`. No event is lost and no state is wrong: a snapshot that
     /// is damaged is passed over. Where retention has removed its events, the state is lost with it.
     pub snapshot_problems: Vec<Corruption>,
+    /// What is wrong with the dead-letter log, by files below `dead-letters/`. No event of the log is lost; consumers that have
+    /// dead letters don't start before that folder was [repaired](crate::repair).
+    pub dead_letter_problems: Vec<Corruption>,
     /// What is wrong with the checkpoints of consumers. No event is lost; the consumer has to be set back.
     pub checkpoint_problems: Vec<Corruption>,
 }
 
 impl VerifyReport {
     /// Nothing is wrong with the log: everything that was acknowledged is there.
-    /// [`index_problems`](Self::index_problems), [`snapshot_problems`](Self::snapshot_problems) and
-    /// [`checkpoint_problems`](Self::checkpoint_problems) don't count.
+    /// [`index_problems`](Self::index_problems), [`snapshot_problems`](Self::snapshot_problems),
+    /// [`dead_letter_problems`](Self::dead_letter_problems) and [`checkpoint_problems`](Self::checkpoint_problems) don't count.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }

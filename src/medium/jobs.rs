@@ -4,6 +4,7 @@
 use super::{Job, Jobs};
 use parking_lot::{Condvar, Mutex};
 use std::collections::BinaryHeap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -59,6 +60,10 @@ impl Jobs for Pool {
         let mut state = self.shared.state.lock();
         state.push(delay, job);
         self.shared.see_to_it(&mut state);
+    }
+
+    fn spawn(&self, name: String, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        std::thread::Builder::new().name(name).spawn(work).map(drop)
     }
 }
 

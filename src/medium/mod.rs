@@ -171,6 +171,8 @@ pub(crate) trait Job: Send + Sync {
 pub(crate) trait Jobs: Send + Sync {
     /// Runs `job.step()` once after `delay` (and again as it asks). Scheduling it twice runs it twice.
     fn schedule(&self, delay: Duration, job: Arc<dyn Job>);
+    /// Runs work that may block, such as a user's, on a thread of its own.
+    fn spawn(&self, name: String, work: Box<dyn FnOnce() + Send>) -> io::Result<()>;
 }
 
 /// Places in the writing of a commit that the simulator stops at.

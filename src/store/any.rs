@@ -1,12 +1,15 @@
 //! A back end that was chosen at run time: the trait object, and how a store becomes one.
 
 use super::batch::Batch;
+use super::clock::Clock;
 use super::contract::{Capabilities, Checkpoint, EventStore, Snapshot};
 use super::handle::Store;
+use super::lease::Lease;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::start::{Lag, Located, Subscription};
 use crate::Position;
+use crate::error::Error;
 use crate::expected::{Durability, Watermark};
 use crate::pending::Pending;
 use std::any::Any;
@@ -53,6 +56,15 @@ macro_rules! hand_on {
         }
         fn forget_checkpoint(&$self, consumer: &str) -> Pending<()> {
             $to.forget_checkpoint(consumer)
+        }
+        fn lease(&$self, consumer: &str) -> Pending<Lease> {
+            $to.lease(consumer)
+        }
+        fn dead_letters(&$self) -> Result<Arc<dyn EventStore>, Error> {
+            $to.dead_letters()
+        }
+        fn clock(&$self) -> Clock {
+            $to.clock()
         }
         fn snapshot(&$self, stream: &str) -> Pending<Option<Snapshot>> {
             $to.snapshot(stream)

@@ -62,12 +62,52 @@ impl Part {
         }
     }
 
+    /// The event at a place that [`keep`](Self::keep) gave.
+    #[inline]
+    fn at(&self, place: u64) -> EventRef<'_> {
+        match self {
+            Self::Placed { table, geometry, .. } => lent(table, *geometry, Place(place)),
+            Self::Stretch(stretch) => stretch.at(place),
+            Self::Owned(events) => events[place as usize].as_ref(),
+        }
+    }
+
+    /// Gives the place of each event, in order.
+    fn keep(&self, mut each: impl FnMut(u64)) {
+        match self {
+            Self::Placed { places, .. } => places.iter().for_each(|place| each(place.0)),
+            Self::Stretch(stretch) => stretch.offsets(each),
+            Self::Owned(events) => (0..events.len() as u64).for_each(each),
+        }
+    }
+
     fn last(&self) -> Option<EventRef<'_>> {
         match self {
             Self::Placed { table, geometry, places } => Some(lent(table, *geometry, *places.last()?)),
             Self::Stretch(stretch) => stretch.events().last(),
             Self::Owned(events) => events.last().map(RecordedEvent::as_ref),
         }
+    }
+}
+
+/// One event of a batch, which stays mapped, or in memory, for as long as this is kept.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    part: Arc<Part>,
+    place: u64,
+}
+
+impl Kept {
+    /// The event, borrowed.
+    #[inline]
+    pub(crate) fn event(&self) -> EventRef<'_> {
+        self.part.at(self.place)
+    }
+}
+
+impl From<RecordedEvent> for Kept {
+    fn from(event: RecordedEvent) -> Self {
+        Self { part: Arc::new(Part::Owned(vec![event])), place: 0 }
     }
 }
 
@@ -134,6 +174,13 @@ impl Batch {
     /// The events, in the order that was asked for.
     pub fn iter(&self) -> BatchIter<'_> {
         BatchIter { parts: &self.0.parts, part: PartIter::Owned([].iter()), left: self.0.len }
+    }
+
+    /// Each event, to be kept by itself.
+    pub(crate) fn keep(&self, mut each: impl FnMut(Kept)) {
+        for part in &self.0.parts {
+            part.keep(|place| each(Kept { part: part.clone(), place }));
+        }
     }
 
     pub(super) fn last(&self) -> Option<EventRef<'_>> {

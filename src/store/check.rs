@@ -1,11 +1,13 @@
 //! Looking at a store from outside, and mending it: verify, inspect, repair.
 
 use super::checkpoints;
+use super::letters::LETTER_DIR;
+use super::nested::Nested;
 use super::snapshots::SNAPSHOT_DIR;
-use crate::error::{Corruption, Error};
+use crate::error::Error;
 use crate::index::{Inspect, Revisions};
 use crate::log::{self, RepairStep, VerifyReport};
-use crate::medium::{Files, Found, Medium, RealFiles};
+use crate::medium::{Files, Medium, RealFiles};
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use std::path::Path;
 ///
 /// Beside a living writer it sees what that one has written so far. The unsynced tail that a crash left is no problem; its
 /// bytes are counted. The files of the index are checked, too: every checksum, and whether the log has the frames that they
-/// end with, and the snapshot log. What is wrong with them stands apart: no event is lost by it.
+/// end with, and the logs of snapshots and of dead letters. What is wrong with them stands apart: no event is lost by it.
 ///
 /// # Errors
 /// `Invalid`: `dir` is no store. `Unsupported`: a later version wrote it. `Io`. Damage is no error but in the report.
@@ -38,23 +40,10 @@ pub(super) fn verify_any(medium: &Medium) -> Result<VerifyReport, Error> {
         }))
     })?;
     report.index_problems = runs.into_inner().finish(medium, report.is_clean())?;
-    report.snapshot_problems = verify_snapshots(medium)?;
+    report.snapshot_problems = Nested::verify(medium, SNAPSHOT_DIR)?;
+    report.dead_letter_problems = Nested::verify(medium, LETTER_DIR)?;
     report.checkpoint_problems = checkpoints::verify(medium)?;
     Ok(report)
-}
-
-/// What is wrong with the snapshot log, if there is one.
-fn verify_snapshots(medium: &Medium) -> Result<Vec<Corruption>, Error> {
-    let folder = medium.within(SNAPSHOT_DIR);
-    let found = folder.files.found(log::STORE_FILE);
-    if found.map_err(|error| Error::io("looking for", Path::new(SNAPSHOT_DIR), error))? == Found::Nothing {
-        return Ok(Vec::new());
-    }
-    let report = log::verify(&folder, |base| {
-        let mut revisions = Revisions::behind(base.clone());
-        Ok(Box::new(move |commit, _| revisions.feed(commit)))
-    })?;
-    Ok(report.problems)
 }
 
 /// What would bring a damaged store back to what still holds; see [`repair`].

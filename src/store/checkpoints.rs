@@ -6,6 +6,9 @@ use super::contract::Checkpoint;
 use super::core::Core;
 use super::following;
 use super::holds::Held;
+use super::request::Progress;
+use super::scan::Frames;
+use super::view::View;
 use crate::Position;
 use crate::error::{Corruption, Error};
 use crate::event::check;
@@ -79,6 +82,36 @@ fn check_history(core: &Arc<Core>, slot: &Slot, file: &str) -> Result<(), Error>
     }
 }
 
+pub(super) fn check_progress(progress: &Progress<'_>) -> Result<(), Error> {
+    check_name(progress.consumer)?;
+    check_bytes("progress", progress.consumer, progress.data.len())
+}
+
+fn check_bytes(what: &str, consumer: &str, bytes: usize) -> Result<(), Error> {
+    if bytes <= CHECKPOINT_BYTES_MAX {
+        return Ok(());
+    }
+    let what = format!("data of a {what} of consumer {consumer:?}, bytes");
+    Err(Error::limit(what, CHECKPOINT_BYTES_MAX as u64, bytes as u64))
+}
+
+/// The progress that came with the last commit that has some of this consumer's, behind what its checkpoint counts.
+///
+/// # Errors
+/// `Corrupt`: a frame behind the checkpoint is damaged.
+pub(super) fn progress(core: &Arc<Core>, consumer: &str) -> Result<Option<Vec<u8>>, Error> {
+    check_name(consumer)?;
+    let saved = with_slots(core, consumer, |slots| Ok(slots.newest().map_or(0, |slot| slot.through)));
+    let view = View::committed(core);
+    let first = view.first_position().0.max(saved.unwrap_or(0) + 1);
+    let Some(mut frames) = Frames::at(view.pinned(), first)? else { return Ok(None) };
+    let mut newest = None;
+    while let Some(frame) = frames.next().transpose()? {
+        newest = frame.commit.progress_of(consumer).or(newest);
+    }
+    Ok(newest.map(<[u8]>::to_vec))
+}
+
 /// Saves the checkpoint of a consumer once what it counts is synced.
 pub(super) fn save(core: &Arc<Core>, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
     if let Err(error) = check_save(core, consumer, &checkpoint) {
@@ -107,10 +140,7 @@ fn check_save(core: &Core, consumer: &str, checkpoint: &Checkpoint) -> Result<()
             "low position of a checkpoint: expected at most its position {through}, found {low}"
         )));
     }
-    if bytes > CHECKPOINT_BYTES_MAX {
-        let what = format!("data of a checkpoint of consumer {consumer:?}, bytes");
-        return Err(Error::limit(what, CHECKPOINT_BYTES_MAX as u64, bytes as u64));
-    }
+    check_bytes("checkpoint", consumer, bytes)?;
     check_writable(core)?;
     let last = Position(core.log.watch(Watermark::Committed).position());
     if through > last {

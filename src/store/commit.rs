@@ -1,5 +1,6 @@
 //! One commit: encoded outside of the writer's lock; checked, written, indexed and published under it.
 
+use super::checkpoints;
 use super::condition;
 use super::core::Core;
 use super::receipt::{Name, Receipt};
@@ -67,7 +68,7 @@ pub(crate) fn commit(core: &Arc<Core>, commit: &Commit<'_>) -> Pending<Receipt> 
         Err(error) => return Pending::ready(Err(error)),
     };
     let one = match writes {
-        [Write { events: [event], .. }] if commit.fail_if_any.is_none() => {
+        [Write { events: [event], .. }] if commit.fail_if_any.is_none() && commit.progress.is_none() => {
             with_scratch(core, |scratch| commit_single(core, side, scratch, &writes[0], event))
         }
         _ => Short::Unmet,
@@ -269,7 +270,7 @@ fn commit_with(
 ) -> Result<Done, Error> {
     let writes = commit.writes;
     let Scratch { body, streams, resolved, .. } = scratch;
-    encode(body, writes, core.log.geometry.segment_bytes())?;
+    encode(body, commit, core.log.geometry.segment_bytes())?;
     let time = core.log.medium.time.now();
     let mut writer = side.writer();
     side.check_open(&writer)?;
@@ -301,13 +302,17 @@ fn events(body: &BodyEncoder) -> impl Iterator<Item = FeedEvent> + Clone {
     body.records().iter().map(|record| (record.offset, record.stream, record.event_type))
 }
 
-fn encode(body: &mut BodyEncoder, writes: &[Write<'_>], segment_bytes: u64) -> Result<(), Error> {
+fn encode(body: &mut BodyEncoder, commit: &Commit<'_>, segment_bytes: u64) -> Result<(), Error> {
     fn as_ref<'w>(write: &Write<'w>) -> WriteRef<'w> {
         WriteRef { stream: write.stream, events: write.events }
     }
-    match writes {
-        [one] => body.encode(&[as_ref(one)], segment_bytes),
-        _ => body.encode(&writes.iter().map(as_ref).collect::<Vec<_>>(), segment_bytes),
+    let progress = commit.progress.map(|progress| (progress.consumer, progress.data));
+    if let Some(progress) = &commit.progress {
+        checkpoints::check_progress(progress)?;
+    }
+    match commit.writes {
+        [one] => body.encode_with(&[as_ref(one)], progress, segment_bytes),
+        writes => body.encode_with(&writes.iter().map(as_ref).collect::<Vec<_>>(), progress, segment_bytes),
     }
 }
 

@@ -2,6 +2,8 @@
 //! `Store`, which is written over this trait; nothing here knows of the embedded store.
 
 use super::batch::Batch;
+use super::clock::Clock;
+use super::lease::Lease;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::start::{Lag, Located, ResumeToken, Start, Subscription};
@@ -10,6 +12,7 @@ use crate::expected::{Durability, Watermark};
 use crate::pending::Pending;
 use crate::query::Query;
 use crate::{Position, Revision};
+use std::sync::Arc;
 
 /// What a back end implements. Users hold a [`Store`](crate::Store); only the author of a back end meets this trait.
 ///
@@ -84,7 +87,8 @@ pub trait EventStore: Send + Sync + 'static {
         Lag::default()
     }
 
-    /// The progress that the last commit with one of this consumer has brought. Claimed by `progress`.
+    /// The progress that the last commit with one of this consumer has brought. A store may forget it once a checkpoint of the
+    /// consumer was saved behind it. Claimed by `progress`.
     fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
         let _ = consumer;
         Pending::ready(Ok(None))
@@ -113,6 +117,25 @@ pub trait EventStore: Send + Sync + 'static {
     fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
         let _ = consumer;
         Pending::ready(Ok(()))
+    }
+
+    /// The right to run a consumer, which one process, and one part of it, has at a time. Claimed by `leases`.
+    ///
+    /// # Errors
+    /// `Locked`: it runs already.
+    fn lease(&self, consumer: &str) -> Pending<Lease> {
+        let _ = consumer;
+        Pending::ready(Ok(Lease::default()))
+    }
+
+    /// The dead-letter log: a store of its own, for what consumers of this one gave up on. Claimed by `dead_letters`.
+    fn dead_letters(&self) -> Result<Arc<dyn EventStore>, Error> {
+        Err(Error::unsupported("dead letters"))
+    }
+
+    /// What the consumers of the store wait by.
+    fn clock(&self) -> Clock {
+        Clock::default()
     }
 
     /// The newest snapshot of a stream, if there is one that is whole. Claimed by `snapshots`.
@@ -168,6 +191,10 @@ pub struct Capabilities {
     pub lag: bool,
     /// Checkpoints of consumers are kept.
     pub checkpoints: bool,
+    /// A consumer runs once at a time.
+    pub leases: bool,
+    /// There is a dead-letter log.
+    pub dead_letters: bool,
 }
 
 impl Capabilities {
@@ -215,6 +242,16 @@ impl Capabilities {
     #[must_use]
     pub fn with_checkpoints(self) -> Self {
         Self { checkpoints: true, ..self }
+    }
+    /// Claims `leases`.
+    #[must_use]
+    pub fn with_leases(self) -> Self {
+        Self { leases: true, ..self }
+    }
+    /// Claims `dead_letters`.
+    #[must_use]
+    pub fn with_dead_letters(self) -> Self {
+        Self { dead_letters: true, ..self }
     }
 }
 

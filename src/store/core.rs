@@ -2,6 +2,9 @@
 
 use super::checkpoints::Checkpoints;
 use super::holds::Holds;
+use super::lease::Leases;
+use super::letters::LETTER_DIR;
+use super::nested::Nested;
 use super::snapshots::Snapshots;
 use super::subscribers::Subscribers;
 use super::upkeep::Upkeep;
@@ -23,30 +26,36 @@ pub(crate) struct Core {
     pub(super) holds: Holds,
     pub(super) snapshots: Snapshots,
     pub(super) checkpoints: Checkpoints,
+    pub(super) leases: Leases,
+    /// The dead-letter log.
+    pub(super) letters: Nested,
     pub(super) subscribers: Arc<Subscribers>,
     /// Held by who moves the beginning of the log on.
     pub(super) retaining: Mutex<()>,
 }
 
 impl Core {
-    /// Opens a store's log, and that of its snapshots.
+    /// Opens a store's log, and those below it.
     pub(crate) fn open(medium: &Medium, how: &OpenLog) -> Result<(Arc<Self>, RecoveryReport), Error> {
-        Self::open_with(medium, how, |medium| Snapshots::open(medium, how))
+        Self::open_with(medium, how, |medium| {
+            Ok((Snapshots::open(medium, how)?, Nested::open(medium, LETTER_DIR, how)?))
+        })
     }
 
-    /// Opens a log that has no snapshots.
+    /// Opens a log that has none below it.
     pub(super) fn open_log(medium: &Medium, how: &OpenLog) -> Result<(Arc<Self>, RecoveryReport), Error> {
-        Self::open_with(medium, how, |_| Ok(Snapshots::default()))
+        Self::open_with(medium, how, |_| Ok((Snapshots::default(), Nested::default())))
     }
 
     fn open_with(
         medium: &Medium,
         how: &OpenLog,
-        snapshots: impl FnOnce(&Medium) -> Result<Snapshots, Error>,
+        below: impl FnOnce(&Medium) -> Result<(Snapshots, Nested), Error>,
     ) -> Result<(Arc<Self>, RecoveryReport), Error> {
         let mut opening = Opening::new(name_seed(medium));
         let opened = log::open(medium, how, &mut opening)?;
         let index = opening.finish(&opened.log);
+        let (snapshots, letters) = below(medium)?;
         let core = Arc::new(Self {
             log: opened.log,
             index,
@@ -54,7 +63,9 @@ impl Core {
             holds: Holds::default(),
             checkpoints: Checkpoints::default(),
             subscribers: Arc::default(),
-            snapshots: snapshots(medium)?,
+            leases: Leases::default(),
+            letters,
+            snapshots,
             retaining: Mutex::new(()),
         });
         if let Ok(side) = core.log.write_side() {

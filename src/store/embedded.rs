@@ -4,12 +4,15 @@ use super::backup::{self, Backup};
 use super::batch::Batch;
 use super::blocking::Blocking;
 use super::checkpoints;
+use super::clock::Clock;
 use super::commit;
 use super::contract::{Capabilities, Checkpoint, EventStore, Snapshot};
 use super::core::Core;
 use super::following;
 use super::handle::Store;
 use super::holds::Hold;
+use super::lease::{self, Lease};
+use super::letters::Letters;
 use super::options::Options;
 use super::reading;
 use super::receipt::{Head, Receipt};
@@ -62,9 +65,6 @@ impl Embedded {
 impl EventStore for Embedded {
     #[inline]
     fn commit(&self, commit: Commit<'_>) -> Pending<Receipt> {
-        if commit.progress.is_some() {
-            return Pending::ready(Err(Error::unsupported("the progress of a consumer in a commit")));
-        }
         commit::commit(&self.core, &commit)
     }
 
@@ -79,6 +79,10 @@ impl EventStore for Embedded {
         Pending::ready(View::committed(&self.core).head(stream))
     }
 
+    fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
+        Pending::ready(checkpoints::progress(&self.core, consumer))
+    }
+
     fn checkpoint(&self, consumer: &str) -> Pending<Option<Checkpoint>> {
         Pending::ready(checkpoints::load(&self.core, consumer))
     }
@@ -89,6 +93,19 @@ impl EventStore for Embedded {
 
     fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
         checkpoints::forget(&self.core, consumer)
+    }
+
+    fn lease(&self, consumer: &str) -> Pending<Lease> {
+        Pending::ready(lease::take(&self.core, consumer))
+    }
+
+    fn dead_letters(&self) -> Result<Arc<dyn EventStore>, Error> {
+        Ok(Arc::new(Letters::of(&self.core)))
+    }
+
+    fn clock(&self) -> Clock {
+        let medium = &self.core.log.medium;
+        Clock::new(&medium.time, &medium.jobs)
     }
 
     fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
@@ -134,7 +151,10 @@ impl EventStore for Embedded {
             .with_committed_watermark()
             .with_resume()
             .with_lag()
+            .with_progress()
             .with_checkpoints()
+            .with_leases()
+            .with_dead_letters()
     }
 }
 

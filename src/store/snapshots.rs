@@ -6,6 +6,7 @@ use super::commit;
 use super::compaction::{self, Compaction};
 use super::contract::Snapshot;
 use super::core::Core;
+use super::nested::Nested;
 use super::receipt::Receipt;
 use super::request::{Commit, Write};
 use super::view::View;
@@ -14,11 +15,9 @@ use crate::event::{EventRef, NewEvent};
 use crate::expected::{Durability, Expected};
 use crate::limits;
 use crate::log::{Anchor, OpenLog};
-use crate::medium::{Found, Medium, bug};
+use crate::medium::{Medium, bug};
 use crate::pending::{Pending, Work};
 use crate::{Position, Revision};
-use parking_lot::Mutex;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,10 +35,7 @@ const BINCODE: bincode::config::Configuration = bincode::config::standard();
 /// The snapshot log of a store; made by the first save.
 #[derive(Default)]
 pub(crate) struct Snapshots {
-    how: Option<OpenLog>,
-    log: Mutex<Option<Arc<Core>>>,
-    /// The log is there and can't be opened.
-    broken: Option<Error>,
+    nested: Nested,
     skipped: AtomicU64,
     pub(super) compaction: Compaction,
 }
@@ -143,58 +139,19 @@ impl Snapshots {
     /// # Errors
     /// `Io`, `Locked`, `DiskFull`.
     pub(super) fn open(medium: &Medium, how: &OpenLog) -> Result<Self, Error> {
-        let how = OpenLog { segment_bytes: None, padded: None, ..how.clone() };
-        let snapshots = Self { how: Some(how.clone()), ..Self::default() };
-        let store = format!("{SNAPSHOT_DIR}/{}", crate::log::STORE_FILE);
-        let found =
-            medium.files.found(&store).map_err(|error| Error::io("looking for", Path::new(&store), error))?;
-        if found == Found::Nothing {
-            return Ok(snapshots);
-        }
-        match Core::open_log(&medium.within(SNAPSHOT_DIR), &how) {
-            Ok((core, _)) => Ok(Self { log: Mutex::new(Some(core)), ..snapshots }),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Invalid
-                ) =>
-            {
-                Ok(Self { broken: Some(error), ..snapshots })
-            }
-            Err(error) => Err(error),
-        }
+        Ok(Self { nested: Nested::open(medium, SNAPSHOT_DIR, how)?, ..Self::default() })
     }
 
     pub(super) fn log(&self) -> Option<Arc<Core>> {
-        self.log.lock().clone()
+        self.nested.log()
     }
 
-    /// The log, which is made if it isn't there.
     fn log_to_write(&self, core: &Core) -> Result<Arc<Core>, Error> {
-        if let Some(error) = &self.broken {
-            return Err(error.clone());
-        }
-        let mut log = self.log.lock();
-        if let Some(log) = &*log {
-            return Ok(log.clone());
-        }
-        let geometry = core.log.geometry;
-        let how = OpenLog {
-            segment_bytes: Some(geometry.segment_bytes().max(SEGMENT_BYTES_MIN)),
-            padded: Some(geometry.padded),
-            ..self.how.clone().expect("a store that has snapshots was opened with them")
-        };
-        let (made, _) = Core::open_log(&core.log.medium.within(SNAPSHOT_DIR), &how)?;
-        Ok(log.insert(made).clone())
+        self.nested.log_to_write(core, core.log.geometry.segment_bytes().max(SEGMENT_BYTES_MIN))
     }
 
-    /// Closes the log. Everything in it that somebody was told of is synced.
     pub(super) fn close(&self) {
-        if let Some(log) = self.log()
-            && let Ok(side) = log.log.write_side()
-        {
-            let _ = side.close();
-        }
+        self.nested.close();
     }
 
     pub(super) fn stats(&self) -> SnapshotStats {
@@ -202,7 +159,7 @@ impl Snapshots {
             streams: self.log().map_or(0, |log| log.index.layers().streams()),
             segments: self.log().map_or(0, |log| log.log.table().len() as u64),
             skipped: self.skipped.load(Ordering::Relaxed),
-            problem: self.broken.as_ref().map(ToString::to_string),
+            problem: self.nested.broken().map(ToString::to_string),
         }
     }
 }

@@ -46,6 +46,7 @@ impl Companion for Upkeep {
         if let Some(core) = self.job.core.upgrade() {
             core.index.stop(&core.log);
             core.snapshots.close();
+            core.letters.close();
         }
     }
 }

@@ -1,86 +1,13 @@
 //! A real store with one rule broken.
 
+use crate::rules::Rule;
 use orchestrix::{
-    Batch, Capabilities, Checkpoint, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Located,
-    Pending, Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store,
+    Batch, Capabilities, Checkpoint, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Lease,
+    Located, Pending, Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store,
     Subscription, Watermark, Write,
 };
 use std::collections::HashMap;
-use std::sync::Mutex;
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Rule {
-    None,
-    ForgetCondition,
-    CheckConditionBeforehand,
-    ConditionBeforeRepeat,
-    ConditionFromTheStart,
-    ForgetRepeat,
-    RepeatByFirstId,
-    SplitCommit,
-    SplitTransaction,
-    IgnoreExpectation,
-    CheckExpectationBeforehand,
-    WrongFacts,
-    KeepBackwardOrder,
-    IgnoreLimit,
-    IncludeAfter,
-    IncludeBefore,
-    ForgetFrom,
-    AnyOfTheTags,
-    CategoryByPrefix,
-    StopShort,
-    ClaimToBeCaughtUp,
-    ForgetWatermark,
-    StaleHead,
-    BeyondAtOnce,
-    Gaps,
-    DropProgress,
-    KeepFirstSnapshot,
-    KeepHighestCheckpoint,
-    BeginAtTheBeginning,
-    BelieveEveryToken,
-    NoLag,
-    ForgetWhoFollows,
-}
-
-impl Rule {
-    /// Each with a case that must fail.
-    pub(crate) const BROKEN: &[(Self, &'static str)] = &[
-        (Self::ForgetCondition, "a_condition_fails_on_what_it_matches"),
-        (Self::CheckConditionBeforehand, "of_decisions_on_one_state_one_is_committed"),
-        (Self::ConditionBeforeRepeat, "a_repeat_comes_before_its_condition"),
-        (Self::ConditionFromTheStart, "a_condition_counts_from_its_position"),
-        (Self::ForgetRepeat, "a_repeat_has_the_first_receipt"),
-        (Self::RepeatByFirstId, "only_the_same_ids_in_the_same_place_are_a_repeat"),
-        (Self::SplitCommit, "a_commit_is_whole_or_absent"),
-        (Self::SplitTransaction, "a_transaction_is_all_or_nothing"),
-        (Self::IgnoreExpectation, "an_expectation_is_met_or_conflicts_with_the_facts"),
-        (Self::CheckExpectationBeforehand, "of_fifty_writers_one_wins_each_revision"),
-        (Self::WrongFacts, "an_expectation_is_met_or_conflicts_with_the_facts"),
-        (Self::KeepBackwardOrder, "a_stream_is_read_both_ways"),
-        (Self::IgnoreLimit, "pages_go_on_where_a_batch_ended"),
-        (Self::IncludeAfter, "a_read_keeps_to_its_bounds"),
-        (Self::IncludeBefore, "a_read_keeps_to_its_bounds"),
-        (Self::ForgetFrom, "a_stream_is_read_both_ways"),
-        (Self::AnyOfTheTags, "all_of_the_tags_are_needed"),
-        (Self::CategoryByPrefix, "a_stream_and_a_category_are_found_by_their_whole_names"),
-        (Self::StopShort, "a_cursor_gives_each_event_once"),
-        (Self::ClaimToBeCaughtUp, "pages_go_on_where_a_batch_ended"),
-        (Self::ForgetWatermark, "a_read_says_how_far_it_has_seen"),
-        (Self::StaleHead, "the_head_is_the_newest_event"),
-        (Self::BeyondAtOnce, "who_waits_is_woken"),
-        (Self::Gaps, "positions_are_contiguous"),
-        (Self::DropProgress, "what_is_not_claimed_is_refused"),
-        (Self::KeepFirstSnapshot, "the_snapshot_is_the_one_saved_last"),
-        (Self::KeepHighestCheckpoint, "the_checkpoint_is_the_one_saved_last"),
-        (Self::BeginAtTheBeginning, "a_subscription_begins_where_it_is_asked_to"),
-        (Self::BelieveEveryToken, "a_subscription_goes_on_from_its_token"),
-        (Self::NoLag, "who_is_behind_knows_how_far"),
-        (Self::ForgetWhoFollows, "a_subscription_gives_each_event_once"),
-    ];
-}
+use std::sync::{Arc, Mutex};
 
 pub(crate) struct Wrong {
     rule: Rule,
@@ -321,6 +248,26 @@ impl EventStore for Wrong {
 
     fn default_durability(&self) -> Durability {
         self.real().default_durability()
+    }
+
+    fn progress(&self, consumer: &str) -> Pending<Option<Vec<u8>>> {
+        self.real().progress(consumer)
+    }
+
+    fn lease(&self, consumer: &str) -> Pending<Lease> {
+        match self.rule {
+            Rule::LeaseTwice => Pending::ready(Ok(Lease::default())),
+            _ => self.real().lease(consumer),
+        }
+    }
+
+    fn dead_letters(&self) -> Result<Arc<dyn EventStore>, Error> {
+        match self.rule {
+            Rule::MixDeadLetters => {
+                Ok(Arc::new(Wrong { rule: Rule::None, real: self.real.clone(), heads: Mutex::default() }))
+            }
+            _ => self.real().dead_letters(),
+        }
     }
 
     fn checkpoint(&self, consumer: &str) -> Pending<Option<Checkpoint>> {

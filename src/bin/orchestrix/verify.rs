@@ -28,6 +28,7 @@ fn print(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
             "problems": report.problems.iter().map(problem).collect::<Vec<_>>(),
             "index_problems": report.index_problems.iter().map(problem).collect::<Vec<_>>(),
             "snapshot_problems": report.snapshot_problems.iter().map(problem).collect::<Vec<_>>(),
+            "dead_letter_problems": report.dead_letter_problems.iter().map(problem).collect::<Vec<_>>(),
             "checkpoint_problems": report.checkpoint_problems.iter().map(problem).collect::<Vec<_>>(),
         }))?;
     } else {
@@ -48,7 +49,12 @@ fn problem(found: &Corruption) -> Value {
 }
 
 fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
-    let besides = [&report.index_problems, &report.snapshot_problems, &report.checkpoint_problems];
+    let besides = [
+        &report.index_problems,
+        &report.snapshot_problems,
+        &report.dead_letter_problems,
+        &report.checkpoint_problems,
+    ];
     for problem in report.problems.iter().chain(besides.into_iter().flatten()) {
         out.line(problem)?;
     }
@@ -65,6 +71,11 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
     }
     if !report.snapshot_problems.is_empty() {
         out.line("snapshots are damaged: those are passed over, and no event is lost")?;
+    }
+    if !report.dead_letter_problems.is_empty() {
+        out.line(
+            "dead letters are damaged: `repair` their folder before consumers that have some are started",
+        )?;
     }
     if !report.checkpoint_problems.is_empty() {
         out.line("checkpoints are damaged: their consumers have to be set back, and no event is lost")?;

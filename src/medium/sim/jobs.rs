@@ -3,6 +3,7 @@
 use super::{Rng, SimTime};
 use crate::medium::{Job, Jobs, TimeSource};
 use parking_lot::Mutex;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,5 +63,11 @@ impl Jobs for SimJobs {
     fn schedule(&self, delay: Duration, job: Arc<dyn Job>) {
         let due = self.time.monotonic().saturating_add(delay);
         self.queue.lock().push(Queued { due, job });
+    }
+
+    /// A thread would do as it likes: what runs here is polled by the test.
+    fn spawn(&self, name: String, _work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        let why = format!("a simulated machine runs tasks only, and {name:?} would be a thread");
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 }

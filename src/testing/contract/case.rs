@@ -37,6 +37,8 @@ const NOTHING: Capabilities = Capabilities {
     resume: false,
     lag: false,
     checkpoints: false,
+    leases: false,
+    dead_letters: false,
 };
 const CONTIGUOUS: Capabilities = Capabilities { contiguous_positions: true, ..NOTHING };
 const MULTI_STREAM: Capabilities = Capabilities { multi_stream: true, ..NOTHING };
@@ -47,6 +49,8 @@ const COMMITTED: Capabilities = Capabilities { committed_watermark: true, ..NOTH
 const RESUME: Capabilities = Capabilities { resume: true, ..NOTHING };
 const LAG: Capabilities = Capabilities { lag: true, ..NOTHING };
 const CHECKPOINTS: Capabilities = Capabilities { checkpoints: true, ..NOTHING };
+const LEASES: Capabilities = Capabilities { leases: true, ..NOTHING };
+const DEAD_LETTERS: Capabilities = Capabilities { dead_letters: true, ..NOTHING };
 const SNAPSHOTS: Capabilities = Capabilities { snapshots: true, ..NOTHING };
 
 pub(super) const CASES: &[Case] = cases! {
@@ -106,5 +110,7 @@ pub(super) const CASES: &[Case] = cases! {
     COMMITTED => following::{ what_is_committed_is_seen_at_once },
     LAG => following::{ who_is_behind_knows_how_far },
     CHECKPOINTS => extras::{ the_checkpoint_is_the_one_saved_last },
+    LEASES => extras::{ a_consumer_runs_once_at_a_time },
+    DEAD_LETTERS => extras::{ dead_letters_are_kept_apart },
     SNAPSHOTS => extras::{ the_snapshot_is_the_one_saved_last },
 };

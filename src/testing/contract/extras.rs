@@ -4,7 +4,7 @@ use super::check::{Check, event, finds, holds, refused, same};
 use crate::error::Error;
 use crate::expected::Durability;
 use crate::expected::Expected::{Any, NoStream};
-use crate::store::{AnyStore, Checkpoint, Commit, Progress, Snapshot, Write};
+use crate::store::{AnyStore, Checkpoint, Commit, Progress, ReadRequest, Snapshot, Write};
 use crate::{Position, Query, Revision};
 use std::fmt::Debug;
 
@@ -37,6 +37,9 @@ pub(super) async fn what_is_not_claimed_is_refused(store: AnyStore) -> Check {
         let saved = store.backend().save_checkpoint("mailer", Checkpoint::default()).await;
         unsupported("a checkpoint", saved)?;
         same("the checkpoint of a consumer", store.backend().checkpoint("mailer").await?, None)?;
+    }
+    if !claims.dead_letters {
+        unsupported("a dead-letter log", store.backend().dead_letters().map(drop))?;
     }
     if !claims.snapshots {
         store.append("s-1", NoStream, event("0")).await?;
@@ -110,6 +113,32 @@ pub(super) async fn the_checkpoint_is_the_one_saved_last(store: AnyStore) -> Che
     }
     let reversed = Checkpoint::new(positions[2], positions[1], vec![]);
     refused("a low position beyond the other", back.save_checkpoint("mail", reversed).await).map(drop)
+}
+
+pub(super) async fn a_consumer_runs_once_at_a_time(store: AnyStore) -> Check {
+    let back = store.backend();
+    let lease = back.lease("mailer").await?;
+    let other = back.lease("mail").await?;
+    let taken = refused("a second lease", back.lease("mailer").await)?;
+    holds(&format!("it to be locked, found: {taken}"), taken.is_locked())?;
+    drop(lease);
+    let again = back.lease("mailer").await?;
+    drop((again, other));
+    Ok(())
+}
+
+pub(super) async fn dead_letters_are_kept_apart(store: AnyStore) -> Check {
+    let letters = store.backend().dead_letters()?;
+    let all = ReadRequest::new(Query::all());
+    same("dead letters of a new store", letters.read(&all).await?.len(), 0)?;
+    same("their head", letters.head("a-1").await?.map(|head| head.revision), None)?;
+    let events = [event("x"), event("y")];
+    let writes = [Write::new("a-1", NoStream, &events)];
+    letters.commit(Commit::new(&writes, Durability::Power)).await?;
+    let again = store.backend().dead_letters()?;
+    same("dead letters", again.read(&all).await?.len(), 2)?;
+    same("their head", again.head("a-1").await?.map(|head| head.revision), Some(Revision(1)))?;
+    finds(&store, Query::all(), &[]).await
 }
 
 pub(super) async fn the_snapshot_is_the_one_saved_last(store: AnyStore) -> Check {

@@ -75,4 +75,6 @@ fn is_within(needs: Capabilities, claims: Capabilities) -> bool {
         && (claims.resume || !needs.resume)
         && (claims.lag || !needs.lag)
         && (claims.checkpoints || !needs.checkpoints)
+        && (claims.leases || !needs.leases)
+        && (claims.dead_letters || !needs.dead_letters)
 }

@@ -1,0 +1,119 @@
+//! What becomes of an event once its handler has answered, or hasn't.
+
+use super::delivery::{Origin, Ticket};
+use super::engine::Engine;
+use super::handler::Answer;
+use super::outcome::{GiveUp, Outcome, chain_of};
+use super::state::State;
+use crate::Position;
+use crate::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl State {
+    /// Takes in how a call has ended.
+    pub(super) fn answered(&mut self, engine: &Engine, ticket: &Arc<Ticket>, answer: Answer) {
+        let staged = ticket.close();
+        let due = self.calls.remove(&(ticket.position(), ticket.origin != Origin::Log));
+        if engine.settings.deadline.is_some() && engine.handler.blocks() && due == Some(None) {
+            self.overdue = self.overdue.saturating_sub(1);
+        }
+        self.refresh();
+        self.settled();
+        if self.is_over() {
+            return;
+        }
+        if self.started.is_some_and(|(position, _)| position == ticket.position()) {
+            self.started = None;
+        }
+        match answer {
+            Answer::Handled(Ok(Outcome::Ack)) if !staged.is_empty() => self.emissions.push(ticket, staged),
+            Answer::Handled(Ok(Outcome::Ack | Outcome::Skip)) => self.done(engine, ticket),
+            Answer::Handled(Ok(Outcome::Retry(after))) => self.retry(engine, ticket, after),
+            Answer::Handled(Ok(Outcome::Park(reason))) => self.give_up(engine, ticket, &reason, &[], true),
+            Answer::Handled(Ok(Outcome::Stop)) => {
+                self.not_handled(ticket);
+                let what = format!("the handler of consumer {:?} has stopped it", engine.name);
+                self.last_error = Some(what.clone());
+                let at = Position(ticket.position());
+                let error = Error::invalid(format!("{what}, at position {at}"));
+                self.stop(Duration::MAX, Err(error));
+            }
+            Answer::Handled(Err(error)) => self.failed(engine, ticket, &chain_of(&error)),
+            Answer::Panicked(message) => {
+                self.failed(engine, ticket, &[format!("the handler panicked: {message}")]);
+            }
+            Answer::Undecoded(error) => {
+                let errors = chain_of(&error.into());
+                self.last_error = errors.first().cloned();
+                self.give_up(engine, ticket, "it can't be decoded", &errors, false);
+            }
+            Answer::Late => {
+                let limit = engine.settings.deadline.unwrap_or_default();
+                self.failed(engine, ticket, &[format!("no answer within {limit:?}")]);
+            }
+        }
+    }
+
+    /// An event is handled, or left out.
+    pub(super) fn done(&mut self, engine: &Engine, ticket: &Ticket) {
+        match ticket.origin {
+            Origin::Log => self.finish(ticket.position()),
+            Origin::Letter(number) => self.redriven(engine, number),
+        }
+    }
+
+    pub(super) fn finish(&mut self, position: u64) {
+        self.schedule.finish(position);
+        self.saver.finished();
+        self.settled();
+    }
+
+    /// An event that was handed out comes again as if it hadn't been.
+    fn not_handled(&mut self, ticket: &Ticket) {
+        match ticket.origin {
+            Origin::Log => self.schedule.give_back(ticket.position()),
+            Origin::Letter(_) => self.redrive_failed(),
+        }
+    }
+
+    fn retry(&mut self, engine: &Engine, ticket: &Ticket, after: Duration) {
+        match ticket.origin {
+            Origin::Log => {
+                let due = engine.clock.monotonic().saturating_add(after);
+                self.schedule.fail(ticket.position(), due, engine.clock.now());
+            }
+            Origin::Letter(_) => self.redrive_failed(),
+        }
+    }
+
+    /// An attempt has failed.
+    pub(super) fn failed(&mut self, engine: &Engine, ticket: &Ticket, errors: &[String]) {
+        self.last_error = errors.first().cloned();
+        match engine.settings.retry.delay(ticket.attempt, ticket.position()) {
+            Some(delay) => self.retry(engine, ticket, delay),
+            None => {
+                let reason = errors.first().map_or("", String::as_str);
+                self.give_up(engine, ticket, reason, errors, false);
+            }
+        }
+    }
+
+    /// No attempt is left; `is_told` if it is the handler who says so.
+    fn give_up(&mut self, engine: &Engine, ticket: &Ticket, reason: &str, errors: &[String], is_told: bool) {
+        if ticket.origin != Origin::Log {
+            self.last_error = Some(reason.to_owned());
+            return self.redrive_failed();
+        }
+        match engine.settings.give_up {
+            GiveUp::Skip if !is_told => self.finish(ticket.position()),
+            GiveUp::Stop if !is_told => {
+                self.not_handled(ticket);
+                let (name, at) = (&engine.name, Position(ticket.position()));
+                let what = format!("consumer {name:?} gave up on the event at position {at}: {reason}");
+                self.stop(Duration::MAX, Err(Error::other(what)));
+            }
+            _ => self.park(engine, ticket, reason, errors),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One dead letter: what is said of an event that was given up, and a copy of it.
+
+use super::delivery::Ticket;
+use crate::error::Error;
+use crate::event::{EventId, EventRef, RecordedEvent};
+use crate::{Position, Revision};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// Version of the records.
+const VERSION: u8 = 1;
+const BINCODE: bincode::config::Configuration = bincode::config::standard();
+/// Bytes of a reason, and of each error, that are kept.
+const TEXT_BYTES_MAX: usize = 4 << 10;
+/// A record holds some texts, and a place.
+const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// What is said of an event that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) stream: String,
+    pub(super) revision: u64,
+    pub(super) position: u64,
+    pub(super) commit_time: i64,
+    pub(super) reason: String,
+    pub(super) errors: Vec<String>,
+    pub(super) attempts: u32,
+    pub(super) first_failure: i64,
+    pub(super) last_failure: i64,
+    pub(super) handler_version: String,
+}
+
+/// An event that a consumer gave up on, with what it failed with. It stays until a redrive of it is acknowledged, or it is discarded.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// The id of the event.
+    pub event_id: EventId,
+    /// Who gave up on it.
+    pub consumer: String,
+    /// Why, in one line.
+    pub reason: String,
+    /// What the last attempt failed with, from the outside in: an error, its cause, the cause of that.
+    pub errors: Vec<String>,
+    /// How often it was tried; 0 if it only follows another one of its stream.
+    pub attempts: u32,
+    /// When the first attempt failed.
+    pub first_failure: SystemTime,
+    /// When the last one did.
+    pub last_failure: SystemTime,
+    /// The version that the handler was given ([`Consumer::version`](crate::Consumer::version)); empty if none.
+    pub handler_version: String,
+    /// Its number among the letters of its consumer: they are redriven in this order.
+    pub number: u64,
+    pub(super) event: RecordedEvent,
+}
+
+impl DeadLetter {
+    /// The event as it was: a copy, which is there after retention has removed the original.
+    pub fn event(&self) -> EventRef<'_> {
+        self.event.as_ref()
+    }
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("consumer", &self.consumer)
+            .field("number", &self.number)
+            .field("event_id", &self.event_id)
+            .field("reason", &self.reason)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The beginning of a text, at most so many bytes of it.
+fn cut(text: &str) -> String {
+    let end = (0..=text.len().min(TEXT_BYTES_MAX)).rev().find(|end| text.is_char_boundary(*end));
+    text[..end.unwrap_or(0)].to_owned()
+}
+
+fn time_of(nanos: i64) -> SystemTime {
+    let length = Duration::from_nanos(nanos.unsigned_abs());
+    if nanos < 0 { SystemTime::UNIX_EPOCH - length } else { SystemTime::UNIX_EPOCH + length }
+}
+
+impl Record {
+    pub(super) fn new(ticket: &Ticket, reason: &str, errors: &[String]) -> Self {
+        let event = ticket.kept.event();
+        Self {
+            stream: event.stream().to_owned(),
+            revision: event.revision().0,
+            position: event.position().0,
+            commit_time: event.commit().time(),
+            reason: cut(reason),
+            errors: errors.iter().map(|error| cut(error)).collect(),
+            attempts: 0,
+            first_failure: 0,
+            last_failure: 0,
+            handler_version: String::new(),
+        }
+    }
+
+    pub(super) fn letter(
+        &self,
+        consumer: &str,
+        number: u64,
+        copy: EventRef<'_>,
+    ) -> Result<DeadLetter, Error> {
+        let event = RecordedEvent::try_new(
+            &self.stream,
+            Revision(self.revision),
+            Position(self.position),
+            time_of(self.commit_time),
+            &copy.to_new_event(),
+        )?;
+        Ok(DeadLetter {
+            event_id: copy.id().to_event_id(),
+            consumer: consumer.to_owned(),
+            reason: self.reason.clone(),
+            errors: self.errors.clone(),
+            attempts: self.attempts,
+            first_failure: time_of(self.first_failure),
+            last_failure: time_of(self.last_failure),
+            handler_version: self.handler_version.clone(),
+            number,
+            event,
+        })
+    }
+}
+
+/// The data of an event of the dead-letter log.
+pub(super) fn encode<T: Serialize + ?Sized>(record: &T) -> Result<Vec<u8>, Error> {
+    bincode::serde::encode_to_vec((VERSION, record), BINCODE).map_err(Error::other)
+}
+
+/// Decodes the data of an event of the dead-letter log.
+pub(super) fn decode<T: for<'d> Deserialize<'d>>(event: EventRef<'_>) -> Result<T, Error> {
+    let wrong = |why: String| {
+        let (stream, revision) = (event.stream(), event.revision());
+        Error::invalid(format!("dead-letter log, stream {stream:?}, revision {revision}: {why}"))
+    };
+    match event.data().first() {
+        Some(&VERSION) => {}
+        Some(later) if *later > VERSION => {
+            return Err(Error::unsupported(format!("a dead letter of version {later}, known is {VERSION}")));
+        }
+        found => return Err(wrong(format!("expected version {VERSION} first, found {found:?}"))),
+    }
+    let config = BINCODE.with_limit::<RECORD_BYTES_MAX>();
+    match bincode::serde::decode_from_slice::<(u8, T), _>(event.data(), config) {
+        Ok(((_, value), _)) => Ok(value),
+        Err(error) => Err(wrong(error.to_string())),
+    }
+}

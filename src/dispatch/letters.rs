@@ -1,0 +1,257 @@
+//! Dead letters of a consumer: what is kept in the dead-letter log, and what of it is open. A letter is one commit of two events
+//! in the stream of its consumer: what is said of it, and a copy of the event. What was redriven or discarded is told by later events.
+
+use super::letter::{self, DeadLetter, Record, decode};
+use crate::Revision;
+use crate::error::Error;
+use crate::event::{EventId, EventRef, NewEvent, RecordedEvent};
+use crate::expected::{Durability, Expected};
+use crate::pending::Pending;
+use crate::query::Query;
+use crate::store::{Batch, Commit, EventStore, ReadRequest, Receipt, Write};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Category of the streams of letters.
+const CATEGORY: &str = "letters";
+const LETTER: &str = "letter";
+const REDRIVEN: &str = "redriven";
+const DISCARDED: &str = "discarded";
+pub(super) fn stream_of(consumer: &str) -> String {
+    format!("{CATEGORY}-{consumer}")
+}
+
+/// Appends something to the letters of a consumer; its `Ok` survives power loss.
+fn append(letters: &dyn EventStore, consumer: &str, events: &[NewEvent<'_>]) -> Pending<Receipt> {
+    let stream = stream_of(consumer);
+    letters.commit(Commit::new(&[Write::new(&stream, Expected::Any, events)], Durability::Power))
+}
+
+/// Says that letters are done with.
+pub(super) fn settle(
+    letters: &dyn EventStore,
+    consumer: &str,
+    numbers: &[u64],
+    redriven: bool,
+) -> Pending<Receipt> {
+    match letter::encode(numbers) {
+        Ok(data) => {
+            let event_type = if redriven { REDRIVEN } else { DISCARDED };
+            append(letters, consumer, &[NewEvent::raw(event_type, data)])
+        }
+        Err(error) => Pending::ready(Err(error)),
+    }
+}
+
+/// Keeps an event with what is said of it.
+pub(super) fn keep(
+    letters: &dyn EventStore,
+    consumer: &str,
+    record: &Record,
+    event: EventRef<'_>,
+) -> Pending<Receipt> {
+    match letter::encode(record) {
+        Ok(data) => append(letters, consumer, &[NewEvent::raw(LETTER, data), event.to_new_event()]),
+        Err(error) => Pending::ready(Err(error)),
+    }
+}
+
+/// What is open of the letters of some consumers, by consumer and number; what `visit` makes of each.
+pub(super) struct Fold<T> {
+    open: BTreeMap<(String, u64), T>,
+    /// The record that the next event of a stream is the copy for.
+    before: HashMap<String, (u64, Record)>,
+    /// Positions that are open, by consumer: a letter that a crash has doubled counts once.
+    positions: HashSet<(String, u64)>,
+}
+
+impl<T> Fold<T> {
+    pub(super) fn new() -> Self {
+        Self { open: BTreeMap::new(), before: HashMap::new(), positions: HashSet::new() }
+    }
+
+    /// Takes in the next event of the dead-letter log. Returns what is done with by it.
+    pub(super) fn take(
+        &mut self,
+        event: EventRef<'_>,
+        visit: impl FnOnce(&Record, &str, u64, EventRef<'_>) -> Result<T, Error>,
+        position_of: impl Fn(&T) -> u64,
+    ) -> Result<Vec<T>, Error> {
+        let stream = event.stream();
+        let Some(consumer) = stream.strip_prefix(CATEGORY).and_then(|rest| rest.strip_prefix('-')) else {
+            return Ok(Vec::new());
+        };
+        if let Some((number, record)) = self.before.remove(stream) {
+            if self.positions.insert((consumer.to_owned(), record.position)) {
+                let made = visit(&record, consumer, number, event)?;
+                self.open.insert((consumer.to_owned(), number), made);
+            }
+            return Ok(Vec::new());
+        }
+        let mut closed = Vec::new();
+        match event.event_type() {
+            LETTER => {
+                self.before.insert(stream.to_owned(), (event.revision().0, decode(event)?));
+            }
+            REDRIVEN | DISCARDED => {
+                for number in decode::<Vec<u64>>(event)? {
+                    if let Some(done) = self.open.remove(&(consumer.to_owned(), number)) {
+                        self.positions.remove(&(consumer.to_owned(), position_of(&done)));
+                        closed.push(done);
+                    }
+                }
+            }
+            other => {
+                return Err(Error::unsupported(format!("a record of type {other:?} in the dead-letter log")));
+            }
+        }
+        Ok(closed)
+    }
+}
+
+/// All letters of a consumer, or of all, that are open, in order.
+pub(super) async fn list(
+    letters: Arc<dyn EventStore>,
+    consumer: Option<String>,
+) -> Result<Vec<DeadLetter>, Error> {
+    let mut fold = Fold::new();
+    let mut reader = Reader::new(consumer.as_deref());
+    loop {
+        let batch = reader.ask(&*letters).await?;
+        for event in &batch {
+            let made = |record: &Record, consumer: &str, number, copy: EventRef<'_>| {
+                record.letter(consumer, number, copy)
+            };
+            fold.take(event, made, |letter| letter.event().position().0)?;
+        }
+        if reader.turn(&batch) {
+            return Ok(fold.open.into_values().collect());
+        }
+    }
+}
+
+/// How many letters of a consumer, or of all, are open.
+pub(super) async fn count(letters: Arc<dyn EventStore>, consumer: Option<String>) -> Result<u64, Error> {
+    let mut fold = Fold::new();
+    let mut reader = Reader::new(consumer.as_deref());
+    loop {
+        let batch = reader.ask(&*letters).await?;
+        for event in &batch {
+            fold.take(event, |record, _, _, _| Ok(record.position), |position| *position)?;
+        }
+        if reader.turn(&batch) {
+            return Ok(fold.open.len() as u64);
+        }
+    }
+}
+
+/// The event that a letter is a copy of, as it was.
+pub(super) async fn load(
+    letters: Arc<dyn EventStore>,
+    consumer: Arc<str>,
+    number: u64,
+) -> Result<RecordedEvent, Error> {
+    let mut request = ReadRequest::new(Query::stream(stream_of(&consumer)));
+    (request.from, request.limit) = (Some(Revision(number)), 2);
+    let batch = letters.read(&request).await?;
+    let mut events = batch.iter();
+    let (Some(record), Some(copy)) = (events.next(), events.next()) else {
+        return Err(Error::other(format!("dead letter {number} of consumer {consumer:?} is not there")));
+    };
+    Ok(decode::<Record>(record)?.letter(&consumer, number, copy)?.event)
+}
+
+/// Reads the letters of a consumer, or of all, on from where it was.
+struct Reader {
+    request: ReadRequest,
+}
+
+impl Reader {
+    fn new(consumer: Option<&str>) -> Self {
+        let query = match consumer {
+            Some(consumer) => Query::stream(stream_of(consumer)),
+            None => Query::category(CATEGORY),
+        };
+        Self { request: ReadRequest::new(query) }
+    }
+
+    fn ask(&self, letters: &dyn EventStore) -> Pending<Batch> {
+        letters.read(&self.request)
+    }
+
+    /// Whether nothing is left behind a batch.
+    fn turn(&mut self, batch: &Batch) -> bool {
+        self.request.after = self.request.after.max(batch.through());
+        batch.is_caught_up()
+    }
+}
+
+/// An open letter, as its consumer knows it.
+pub(super) struct Open {
+    position: u64,
+    pub(super) stream: Arc<str>,
+    pub(super) id: EventId,
+}
+
+/// The letters of a consumer that runs.
+pub(super) struct Letters {
+    consumer: Arc<str>,
+    reader: Reader,
+    fold: Fold<Open>,
+    /// How many open letters each stream has.
+    streams: HashMap<Arc<str>, u64>,
+}
+
+impl Letters {
+    pub(super) fn new(consumer: &Arc<str>) -> Self {
+        let (reader, fold) = (Reader::new(Some(consumer)), Fold::new());
+        Self { consumer: consumer.clone(), reader, fold, streams: HashMap::new() }
+    }
+
+    /// Asks for what the log has got since, from whomever.
+    pub(super) fn ask(&self, letters: &dyn EventStore) -> Pending<Batch> {
+        self.reader.ask(letters)
+    }
+
+    /// Takes in what was asked for. Whether nothing is left.
+    pub(super) fn take(&mut self, batch: &Batch) -> Result<bool, Error> {
+        let streams = &mut self.streams;
+        for event in batch {
+            let made = |record: &Record, _: &str, _, copy: EventRef<'_>| {
+                let stream: Arc<str> = record.stream.as_str().into();
+                *streams.entry(stream.clone()).or_default() += 1;
+                Ok(Open { position: record.position, stream, id: copy.id().to_event_id() })
+            };
+            for closed in self.fold.take(event, made, |open| open.position)? {
+                if let Some(count) = streams.get_mut(&closed.stream) {
+                    *count -= 1;
+                    if *count == 0 {
+                        streams.remove(&closed.stream);
+                    }
+                }
+            }
+        }
+        Ok(self.reader.turn(batch))
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.fold.open.len() as u64
+    }
+
+    /// Whether a stream has an open letter.
+    pub(super) fn has(&self, stream: &str) -> bool {
+        !self.streams.is_empty() && self.streams.contains_key(stream)
+    }
+
+    /// Whether there is an open letter of the event at a position.
+    pub(super) fn has_position(&self, position: u64) -> bool {
+        self.fold.positions.contains(&(self.consumer.to_string(), position))
+    }
+
+    /// The first open letter from a number on that is asked for.
+    pub(super) fn next(&self, from: u64, is_asked: impl Fn(&Open) -> bool) -> Option<(u64, &Open)> {
+        let mut open = self.fold.open.range((self.consumer.to_string(), from)..);
+        let ((_, number), found) = open.find(|(_, open)| is_asked(open))?;
+        Some((*number, found))
+    }
+}

@@ -1,0 +1,121 @@
+//! How far a consumer has come, as it is kept: in its checkpoint, and in the commits of what its handler emits.
+
+use crate::error::Error;
+use crate::limits::CHECKPOINT_BYTES_MAX;
+use serde::{Deserialize, Serialize};
+
+/// Version of the record.
+const VERSION: u8 = 1;
+const BINCODE: bincode::config::Configuration = bincode::config::standard();
+
+/// Everything up to `through` is finished, but for what is listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// One more with each reset: what an earlier one has left behind doesn't count.
+    pub(super) generation: u64,
+    /// One more with each record of the generation, be it in a checkpoint or in a commit: the highest counts.
+    pub(super) sequence: u64,
+    pub(super) through: u64,
+    /// Events that aren't finished.
+    pub(super) waiting: Vec<Waiting>,
+    /// Streams whose events behind a position aren't.
+    pub(super) held: Vec<(String, u64)>,
+    /// Dead letters that were redriven, by their number, of which the dead-letter log may not know yet.
+    pub(super) redriven: Vec<u64>,
+    pub(super) is_paused: bool,
+    /// Nothing was under way: the consumer was stopped in order.
+    pub(super) is_clean: bool,
+    /// The event whose handler was called last, after a stop that wasn't in order, and how often that ended the process.
+    pub(super) started: Option<(u64, u32)>,
+}
+
+/// An event that isn't finished.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) position: u64,
+    /// Attempts that failed.
+    pub(super) failed: u32,
+    /// When the first one did, and when it is tried again, in nanoseconds since 1970-01-01 UTC; else 0.
+    pub(super) first_failure: i64,
+    pub(super) due: i64,
+}
+
+impl Progress {
+    pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
+        bincode::serde::encode_to_vec((VERSION, self), BINCODE).map_err(Error::other)
+    }
+
+    /// # Errors
+    /// `Unsupported`: a later version wrote it. `Other`: it is none.
+    pub(super) fn decode(bytes: &[u8], consumer: &str) -> Result<Self, Error> {
+        let config = BINCODE.with_limit::<{ 4 * CHECKPOINT_BYTES_MAX }>();
+        match bytes.first() {
+            Some(&VERSION) => {}
+            Some(later) if *later > VERSION => {
+                return Err(Error::unsupported(format!(
+                    "progress of consumer {consumer:?}: version {later}, known are those up to {VERSION}"
+                )));
+            }
+            found => {
+                return Err(Error::invalid(format!(
+                    "progress of consumer {consumer:?}: expected version {VERSION} first, found {found:?}"
+                )));
+            }
+        }
+        match bincode::serde::decode_from_slice::<(u8, Self), _>(bytes, config) {
+            Ok(((_, progress), used)) if used == bytes.len() => Ok(progress),
+            Ok((_, used)) => {
+                let found = bytes.len();
+                Err(Error::invalid(format!(
+                    "progress of consumer {consumer:?}: expected {used} bytes, found {found}"
+                )))
+            }
+            Err(error) => {
+                Err(Error::invalid(format!("progress of consumer {consumer:?}: can't be decoded: {error}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Progress {
+        Progress {
+            generation: 3,
+            sequence: 9,
+            through: 1_000,
+            waiting: vec![Waiting { position: 7, failed: 2, first_failure: -5, due: i64::MAX }],
+            held: vec![("a-1".to_owned(), 7)],
+            redriven: vec![u64::MAX],
+            is_paused: true,
+            is_clean: false,
+            started: Some((7, 1)),
+        }
+    }
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        for progress in [Progress::default(), some()] {
+            let bytes = progress.encode().expect("bytes");
+            assert_eq!(Progress::decode(&bytes, "mailer").expect("whole"), progress);
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_refused_with_the_consumer_named() {
+        let bytes = some().encode().expect("bytes");
+        for length in 0..bytes.len() {
+            let error = Progress::decode(&bytes[..length], "mailer").expect_err("a part");
+            assert!(error.to_string().contains("mailer"), "{error}");
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(Progress::decode(&longer, "mailer").expect_err("more").to_string().contains("expected"));
+        let later = [&[2], &bytes[1..]].concat();
+        assert!(Progress::decode(&later, "mailer").expect_err("later").is_unsupported());
+        // A length that nothing has room for allocates nothing.
+        let hostile = [1, 0, 0, 0, 253, 255, 255, 255, 255, 255, 255, 255, 255];
+        assert!(Progress::decode(&hostile, "mailer").is_err());
+    }
+}

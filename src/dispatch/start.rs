@@ -1,0 +1,132 @@
+//! Where a consumer goes on: its newest progress, the events that it hadn't finished, its dead letters.
+
+use super::engine::{Engine, Settings};
+use super::handler::Handle;
+use super::letters::Letters;
+use super::parking::Parking;
+use super::progress::Progress;
+use super::saver::Saver;
+use super::schedule::Schedule;
+use super::source::Source;
+use super::state::State;
+use crate::Position;
+use crate::error::Error;
+use crate::event::check;
+use crate::limits::CONSUMER_NAME_BYTES_MAX;
+use crate::store::{Clock, EventStore, Kept, ReadRequest, Start, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) fn start<B: EventStore>(
+    store: &Store<B>,
+    name: &str,
+    settings: Settings,
+    handler: Box<dyn Handle>,
+) -> Result<Arc<Engine>, Error> {
+    check::text("name of a consumer", name, CONSUMER_NAME_BYTES_MAX).map_err(|fault| fault.at("consumer"))?;
+    if !store.capabilities().checkpoints {
+        return Err(Error::unsupported("consumers: the store keeps no checkpoints"));
+    }
+    let shared: Arc<dyn EventStore> = store.shared().clone();
+    let name: Arc<str> = name.into();
+    let lease = shared.lease(&name).wait()?;
+    let Newest { progress: found, generation } = newest(&*shared, &name)?;
+    let begin = found.as_ref().map_or(settings.begin, |found| Start::After(Position(found.through)));
+    let follow = store.subscribe().query(settings.query.clone()).start(begin).name(&*name);
+    let cursor = follow.batch_max(settings.in_flight_max.min(crate::limits::BATCH_EVENTS_MAX)).open()?;
+    let parking = parking(&*shared, &name)?;
+    let is_clean = found.as_ref().is_none_or(|found| found.is_clean);
+    let newest = found.unwrap_or_else(|| {
+        let through = cursor.position().0;
+        Progress { generation, through, ..Progress::default() }
+    });
+
+    let mut schedule = Schedule::new(settings.order, settings.in_flight_max, Position(newest.through));
+    restore(&*shared, &settings, &newest, &mut schedule)?;
+    let saver = Saver::new(&newest, settings.checkpoint_every, settings.in_flight_max.div_ceil(2));
+    let mut state = State::new(schedule, Source::new(cursor), saver, parking, &newest, lease);
+    if !is_clean {
+        state.careful = newest.waiting.len() + settings.in_flight_max;
+    }
+    let engine = Engine::new(name, shared, settings, handler, state);
+    engine.with(|state| {
+        if !newest.redriven.is_empty() {
+            state.settle(&engine, newest.redriven);
+        }
+    });
+    Ok(engine)
+}
+
+/// Where a consumer goes on.
+struct Newest {
+    /// `None` if it begins.
+    progress: Option<Progress>,
+    generation: u64,
+}
+
+/// The newest progress: that of the checkpoint, or of a commit behind it. A commit of another generation, or of a consumer whose
+/// checkpoint was forgotten, doesn't count.
+fn newest(store: &dyn EventStore, name: &str) -> Result<Newest, Error> {
+    let saved = store.checkpoint(name).wait()?;
+    let saved = saved.map(|saved| Progress::decode(&saved.data, name)).transpose()?;
+    let committed = match store.capabilities().progress {
+        true => store.progress(name).wait()?,
+        false => None,
+    };
+    let committed = committed.map(|bytes| Progress::decode(&bytes, name)).transpose()?;
+    let of = |progress: Progress| Newest { generation: progress.generation, progress: Some(progress) };
+    Ok(match (saved, committed) {
+        (Some(saved), Some(committed))
+            if committed.generation == saved.generation && committed.sequence > saved.sequence =>
+        {
+            of(committed)
+        }
+        (Some(saved), _) => of(saved),
+        // It begins anew: what was committed before is of an earlier generation.
+        (None, Some(committed)) => Newest { progress: None, generation: committed.generation + 1 },
+        (None, None) => Newest { progress: None, generation: 1 },
+    })
+}
+
+fn parking(store: &dyn EventStore, name: &Arc<str>) -> Result<Parking, Error> {
+    let mut letters = Letters::new(name);
+    let log = match store.capabilities().dead_letters {
+        true => store.dead_letters(),
+        false => Err(Error::unsupported("dead letters")),
+    };
+    if let Ok(log) = &log {
+        while !letters.take(&letters.ask(&**log).wait()?)? {}
+    }
+    Ok(Parking::new(log, letters))
+}
+
+/// Puts back what an earlier run hadn't finished. What isn't asked for any more is finished.
+fn restore(
+    store: &dyn EventStore,
+    settings: &Settings,
+    newest: &Progress,
+    schedule: &mut Schedule<Kept>,
+) -> Result<(), Error> {
+    let clock = store.clock();
+    for waiting in &newest.waiting {
+        let mut request = ReadRequest::new(settings.query.clone());
+        request.after = Position(waiting.position.saturating_sub(1));
+        request.before = Some(Position(waiting.position.saturating_add(1)));
+        let batch = store.read(&request).wait()?;
+        batch.keep(|kept| {
+            let due = (waiting.due != 0).then(|| due(&clock, settings, waiting.due));
+            let item = kept.clone();
+            schedule.restore(waiting, due, kept.event().stream(), item);
+        });
+    }
+    for (stream, after) in &newest.held {
+        schedule.restore_held(stream, *after);
+    }
+    Ok(())
+}
+
+/// When an event is tried again, by a clock that may have jumped since: no later than the policy says of any.
+fn due(clock: &Clock, settings: &Settings, due: i64) -> Duration {
+    let left = Duration::from_nanos(u64::try_from(due.saturating_sub(clock.now())).unwrap_or(0));
+    clock.monotonic().saturating_add(left.min(settings.retry.cap()))
+}

@@ -1,0 +1,382 @@
+//! What a consumer has read, handed out, finished and saved; and what it waits for. Nothing here blocks or calls user code.
+
+use super::delivery::{Origin, Ticket};
+use super::emission::Emissions;
+use super::engine::Engine;
+use super::parking::Parking;
+use super::progress::Progress;
+use super::redrive::Redrives;
+use super::saver::Saver;
+use super::schedule::{Next, Schedule};
+use super::source::Source;
+use crate::error::Error;
+use crate::pending::Pending;
+use crate::store::{Kept, Lag, Lease};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How far a consumer is on its way to its end.
+pub(super) enum Phase {
+    Running,
+    /// What is under way may end until then.
+    Stopping {
+        until: Duration,
+        reason: Result<(), Error>,
+        /// What is saved next is saved last.
+        is_final: bool,
+    },
+    Over(Result<(), Error>),
+}
+
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) schedule: Schedule<Kept>,
+    pub(super) source: Source,
+    pub(super) saver: Saver,
+    pub(super) parking: Parking,
+    pub(super) emissions: Emissions,
+    pub(super) redrives: Redrives,
+    /// When the calls that are under way are overdue, by position and whether they are dead letters.
+    pub(super) calls: BTreeMap<(u64, bool), Option<Duration>>,
+    pub(super) is_paused: bool,
+    pub(super) last_error: Option<String>,
+    /// Calls that are left to be made one at a time, since an earlier process may have died of one of them.
+    pub(super) careful: usize,
+    /// The event that is called so, and how often its call was begun and not ended.
+    pub(super) started: Option<(u64, u32)>,
+    /// Its call is to be made once that is durable.
+    pub(super) begun: Option<u64>,
+    /// Threads that work, and how many of them are in a call that is overdue.
+    pub(super) threads: usize,
+    pub(super) overdue: usize,
+    /// Something was begun whose end may be there at once.
+    fresh: bool,
+    /// Somebody who waits may go on.
+    has_settled: bool,
+    /// When the next alarm rings.
+    alarm: Option<Duration>,
+    /// When it was moved on last.
+    now: Duration,
+    /// Kept until the consumer is over.
+    pub(super) lease: Option<Lease>,
+    /// What a spawner gave, kept until the work is over.
+    pub(super) tasks: Vec<Box<dyn Send>>,
+}
+
+/// What came of something that is waited for, if that is known.
+pub(super) fn poll<T>(pending: &mut Pending<T>, waker: &Waker) -> Option<Result<T, Error>> {
+    match Pin::new(pending).poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}
+
+impl State {
+    pub(super) fn new(
+        schedule: Schedule<Kept>,
+        source: Source,
+        saver: Saver,
+        parking: Parking,
+        newest: &Progress,
+        lease: Lease,
+    ) -> Self {
+        Self {
+            phase: Phase::Running,
+            schedule,
+            source,
+            saver,
+            parking,
+            emissions: Emissions::new(newest.redriven.clone()),
+            redrives: Redrives::default(),
+            calls: BTreeMap::new(),
+            is_paused: newest.is_paused,
+            last_error: None,
+            careful: 0,
+            started: newest.started,
+            begun: None,
+            threads: 0,
+            overdue: 0,
+            fresh: true,
+            has_settled: false,
+            alarm: None,
+            now: Duration::ZERO,
+            lease: Some(lease),
+            tasks: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over(_))
+    }
+
+    pub(super) fn ended(&self) -> Option<Result<(), Error>> {
+        match &self.phase {
+            Phase::Over(result) => Some(result.clone()),
+            _ => None,
+        }
+    }
+
+    /// Something was begun: its end is looked for at once.
+    pub(super) fn refresh(&mut self) {
+        self.fresh = true;
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    pub(super) fn settled(&mut self) {
+        self.has_settled = true;
+    }
+
+    pub(super) fn take_settled(&mut self) -> bool {
+        std::mem::take(&mut self.has_settled)
+    }
+
+    /// Calls of the handler that are under way.
+    pub(super) fn in_flight(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn overdue(&self) -> usize {
+        self.overdue
+    }
+
+    pub(super) fn lag(&self) -> Lag {
+        self.source.lag(self.schedule.outstanding())
+    }
+
+    /// Ends in order: nothing more is handed out, what is under way may end until then, progress is saved.
+    pub(super) fn stop(&mut self, until: Duration, reason: Result<(), Error>) {
+        match &mut self.phase {
+            Phase::Running => self.phase = Phase::Stopping { until, reason, is_final: false },
+            Phase::Stopping { until: earlier, .. } => *earlier = until.min(*earlier),
+            Phase::Over(_) => {}
+        }
+        self.refresh();
+    }
+
+    /// Ends at once, because it can't go on.
+    pub(super) fn fail(&mut self, error: Error) {
+        self.last_error = Some(error.to_string());
+        self.end(Err(error));
+    }
+
+    fn end(&mut self, result: Result<(), Error>) {
+        if self.is_over() {
+            return;
+        }
+        let why = result.clone().err().unwrap_or_else(Error::closed);
+        self.phase = Phase::Over(result);
+        self.redrives.end(&why);
+        self.source.close();
+        self.lease = None;
+        self.settled();
+    }
+
+    /// Moves everything on that isn't a call.
+    pub(super) fn advance(&mut self, engine: &Engine, was_woken: bool) {
+        self.now = engine.clock.monotonic();
+        if was_woken {
+            self.source.wake();
+            self.fresh = true;
+        }
+        while std::mem::take(&mut self.fresh) && !self.is_over() {
+            let moved = self
+                .advance_emissions(engine)
+                .and_then(|()| self.advance_parking(engine))
+                .and_then(|()| self.advance_redrives(engine))
+                .and_then(|()| self.advance_save(engine));
+            if let Err(error) = moved {
+                return self.fail(error);
+            }
+        }
+        if !self.is_over()
+            && let Err(error) = self.feed(engine)
+        {
+            return self.fail(error);
+        }
+        self.replace_overdue(engine);
+        self.end_if_stopped(engine);
+    }
+
+    /// Reads ahead as far as there is room.
+    fn feed(&mut self, engine: &Engine) -> Result<(), Error> {
+        if !matches!(self.phase, Phase::Running) {
+            return Ok(());
+        }
+        let low = self.schedule.low();
+        self.source.feed(engine, &mut self.schedule)?;
+        if self.schedule.low() != low {
+            self.settled();
+        }
+        if self.source.is_closed() {
+            self.stop(engine.clock.monotonic(), Err(Error::closed()));
+        }
+        Ok(())
+    }
+
+    /// What would be saved now.
+    pub(super) fn progress(&self, engine: &Engine, done: Option<u64>) -> Progress {
+        let (now, monotonic) = (engine.clock.now(), engine.clock.monotonic());
+        let due = |at: Duration| {
+            let left = i64::try_from(at.saturating_sub(monotonic).as_nanos()).unwrap_or(i64::MAX);
+            now.saturating_add(left)
+        };
+        Progress {
+            redriven: self.emissions.redriven().to_vec(),
+            is_paused: self.is_paused,
+            is_clean: !matches!(self.phase, Phase::Running) && self.schedule.running() == 0,
+            started: self.started,
+            ..self.schedule.progress(done, due)
+        }
+    }
+
+    fn advance_save(&mut self, engine: &Engine) -> Result<(), Error> {
+        let now = engine.clock.monotonic();
+        if let Some(pending) = self.saver.under_way()
+            && let Some(result) = poll(pending, &engine.waker)
+        {
+            if let Err(error) = &result {
+                self.last_error = Some(error.to_string());
+                if !matches!(self.phase, Phase::Running) {
+                    return Err(error.clone());
+                }
+            }
+            self.saver.end(result, now)?;
+            self.settled();
+            self.fresh = true;
+        }
+        // What is being emitted counts before or after: not in between.
+        if self.saver.is_due(now, self.schedule.through()) && self.emissions.is_empty() {
+            let progress = self.progress(engine, None);
+            let reach = [self.schedule.low(), self.schedule.through()];
+            self.saver.begin(&*engine.store, &engine.name, reach, progress, now);
+            self.fresh = true;
+        }
+        Ok(())
+    }
+
+    fn replace_overdue(&mut self, engine: &Engine) {
+        if engine.settings.deadline.is_none() || !engine.handler.blocks() {
+            return;
+        }
+        let now = engine.clock.monotonic();
+        let mut found = 0;
+        for due in self.calls.values_mut() {
+            if due.is_some_and(|due| due <= now) {
+                (*due, found) = (None, found + 1);
+            }
+        }
+        for _ in 0..found {
+            self.overdue += 1;
+            self.last_error = Some("a call of the handler is overdue, and can't be stopped".to_owned());
+            let room = self.threads < engine.settings.workers + engine.settings.in_flight_max;
+            if room
+                && let Some(engine) = engine.itself().upgrade()
+                && super::worker::spawn(&engine).is_ok()
+            {
+                self.threads += 1;
+            }
+        }
+    }
+
+    /// Once nothing is under way that is waited for, what is finished is saved for the last time.
+    fn end_if_stopped(&mut self, engine: &Engine) {
+        let now = engine.clock.monotonic();
+        let Phase::Stopping { until, reason, is_final } = &mut self.phase else { return };
+        let is_quiet = self.calls.is_empty() && self.parking.is_ready();
+        if !(is_quiet || now >= *until) || !self.emissions.is_empty() || !self.saver.is_idle() {
+            return;
+        }
+        if !std::mem::replace(is_final, true) {
+            self.saver.want();
+            self.fresh = true;
+            return;
+        }
+        let reason = reason.clone();
+        self.end(reason);
+    }
+
+    /// The next call, if there is one to be made now.
+    pub(super) fn next(&mut self, engine: &Engine) -> Option<Arc<Ticket>> {
+        if !matches!(self.phase, Phase::Running) || self.is_paused || self.saver.saved().is_none() {
+            return None;
+        }
+        if let Some(ticket) = self.next_letter(engine) {
+            return Some(self.call(engine, ticket));
+        }
+        if self.saver.uncounted() + self.schedule.running() >= engine.settings.in_flight_max {
+            if self.saver.uncounted() > 0 {
+                self.ask_to_save();
+            }
+            return None;
+        }
+        let next = self.schedule.next(engine.clock.monotonic())?;
+        let next = self.follow(engine, next)?;
+        let next = self.begin_careful(engine, next)?;
+        let Next { position: _, item, attempt, first_failure } = next;
+        let ticket = Ticket::new(item, &engine.name, attempt, first_failure, Origin::Log, engine.emits);
+        Some(self.call(engine, ticket))
+    }
+
+    fn call(&mut self, engine: &Engine, ticket: Ticket) -> Arc<Ticket> {
+        let limit = engine.settings.deadline.filter(|_| engine.handler.blocks());
+        let due = limit.map(|limit| engine.clock.monotonic().saturating_add(limit));
+        self.calls.insert((ticket.position(), ticket.origin != Origin::Log), due);
+        Arc::new(ticket)
+    }
+
+    /// Has progress saved, once what is saved now is.
+    pub(super) fn ask_to_save(&mut self) {
+        if self.saver.is_idle() {
+            self.saver.want();
+            self.fresh = true;
+        }
+    }
+
+    /// When something becomes due without anybody being told; `None` if that is known already. What was due when this state was
+    /// moved on last waits for something else.
+    pub(super) fn next_alarm(&mut self) -> Option<Duration> {
+        let retry = self.schedule.next_due().filter(|_| !self.is_paused);
+        let save = self.saver.next_due(self.schedule.through());
+        let stop = match &self.phase {
+            Phase::Stopping { until, .. } if *until < Duration::MAX => Some(*until),
+            Phase::Over(_) => return None,
+            _ => None,
+        };
+        let call = self.calls.values().flatten().min().copied();
+        let due = [retry, save, stop, call].into_iter().flatten();
+        let next = due.filter(|due| *due > self.now).min()?;
+        if self.alarm.is_some_and(|alarm| alarm <= next) {
+            return None;
+        }
+        self.alarm = Some(next);
+        Some(next)
+    }
+
+    /// Whether it is this alarm that is waited for.
+    pub(super) fn is_alarm(&self, at: Duration) -> bool {
+        self.alarm == Some(at)
+    }
+
+    /// The alarm has rung.
+    pub(super) fn alarmed(&mut self) {
+        self.alarm = None;
+        self.fresh = true;
+    }
+
+    /// Whether another worker would find a call to make.
+    pub(super) fn has_work(&self, engine: &Engine) -> bool {
+        let calls = matches!(self.phase, Phase::Running) && !self.is_paused && self.saver.saved().is_some();
+        let has_room = self.saver.uncounted() + self.schedule.running() < engine.settings.in_flight_max;
+        let is_begun = self.begun.is_none() || self.is_begun_saved();
+        let is_alone = self.careful == 0 || self.calls.is_empty() && is_begun;
+        calls
+            && (self.redrives.is_ready()
+                || has_room && is_alone && self.schedule.is_ready(engine.clock.monotonic()))
+    }
+}

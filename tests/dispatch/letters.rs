@@ -1,0 +1,154 @@
+//! Dead letters: kept, listed, followed by what comes behind them, handled again in order, discarded.
+
+use crate::everywhere;
+use crate::seen::{Seen, append, at_once, fill, reach, stop, until};
+use orchestrix::prelude::*;
+use orchestrix::{ErrorKind, EventId, EventStore, Query, RunningConsumer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Fails on events that say "bad", unless it is mended.
+fn flawed<B: EventStore>(store: &Store<B>, seen: &Seen, mended: &Arc<AtomicBool>) -> RunningConsumer {
+    let (notes, ok) = (seen.clone(), mended.clone());
+    let consumer = Consumer::named("flawed").version("7").retry(at_once(1)).handle(move |event: Delivery| {
+        if event.event().data().starts_with(b"bad") && !ok.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other("no route").into());
+        }
+        notes.note(&event);
+        Ok(Ack)
+    });
+    consumer.start(store).expect("a consumer")
+}
+
+everywhere! {
+    fn a_letter_says_what_happened(store) {
+        let consumer = flawed(store, &Seen::default(), &Arc::default());
+        let event = NewEvent::raw("happened", b"bad").id("b1").tag("room:7").source("here");
+        store.append("a-1", Any, NewEvent::raw("happened", b"good")).wait().expect("an append");
+        let position = store.append("a-1", Any, event).wait().expect("an append").position();
+        reach(&consumer, position);
+        let letters = store.dead_letters().list().wait().expect("letters");
+        let [letter] = &letters[..] else { panic!("one letter: {letters:?}") };
+        assert_eq!((letter.consumer.as_str(), letter.handler_version.as_str()), ("flawed", "7"));
+        assert_eq!((letter.reason.as_str(), letter.attempts), ("no route", 2));
+        assert_eq!(letter.errors, ["no route"]);
+        assert!(letter.first_failure <= letter.last_failure);
+        let there = store.read(Query::stream("a-1")).fetch().wait().expect("a batch");
+        let original = there.iter().nth(1).expect("it");
+        assert_eq!(letter.event().to_recorded(), original.to_recorded(), "a copy is the same in everything");
+        assert_eq!(letter.event_id, EventId::from("b1"));
+        stop(consumer);
+    }
+
+    fn later_events_of_the_stream_follow_and_are_redriven_in_order(store) {
+        let (seen, mended) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+        let consumer = flawed(store, &seen, &mended);
+        for (stream, text) in [("a-1", "1"), ("a-1", "bad 2"), ("b-1", "1"), ("a-1", "3"), ("b-1", "bad 2"), ("a-1", "4")] {
+            append(store, stream, text);
+        }
+        reach(&consumer, append(store, "c-1", "1"));
+        assert_eq!(seen.all().len(), 3);
+        let letters = consumer.dead_letters();
+        assert_eq!(letters.count().wait().expect("a count"), 4);
+        assert_eq!(letters.redrive_all().wait().expect("a redrive"), 0, "it still fails");
+        assert_eq!(letters.list().wait().expect("letters").len(), 4);
+        mended.store(true, Ordering::SeqCst);
+        seen.clear();
+        assert_eq!(letters.redrive_all().wait().expect("a redrive"), 4);
+        assert_eq!(seen.of("a-1"), ["bad 2", "3", "4"]);
+        assert_eq!(seen.of("b-1"), ["bad 2"]);
+        assert_eq!((letters.count().wait().expect("a count"), consumer.status().parked), (0, 0));
+        reach(&consumer, append(store, "a-1", "5"));
+        assert_eq!(seen.of("a-1"), ["bad 2", "3", "4", "5"], "the stream goes on");
+        stop(consumer);
+    }
+
+    fn one_is_redriven_or_discarded_by_its_event(store) {
+        let (seen, mended) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+        let consumer = flawed(store, &seen, &mended);
+        let mut last = Position::START;
+        for n in 1..=3 {
+            let event = NewEvent::raw("happened", b"bad").id(format!("b{n}"));
+            last = store.append(format!("a-{n}"), Any, event).wait().expect("an append").position();
+        }
+        reach(&consumer, last);
+        let letters = consumer.dead_letters();
+        let error = letters.redrive(&EventId::from("b2")).wait().expect_err("it still fails");
+        assert!(error.to_string().contains("b2") && error.to_string().contains("no route"), "{error}");
+        mended.store(true, Ordering::SeqCst);
+        letters.redrive(&EventId::from("b2")).wait().expect("a redrive");
+        letters.discard(&EventId::from("b1")).wait().expect("a discard");
+        let left: Vec<_> = letters.list().wait().expect("letters").iter().map(|letter| letter.event_id.clone()).collect();
+        assert_eq!(left, [EventId::from("b3")]);
+        for result in [letters.redrive(&EventId::from("b1")).wait(), letters.discard(&EventId::from("b2")).wait()] {
+            assert_eq!(result.expect_err("it is gone").kind(), ErrorKind::Invalid);
+        }
+        // From outside of the consumer.
+        let all = store.dead_letters();
+        assert_eq!(all.redrive_all().wait().expect_err("nobody handles it").kind(), ErrorKind::Invalid);
+        assert_eq!(all.clone().of("nobody").discard_all().wait().expect("a discard"), 0);
+        assert_eq!(all.of("flawed").discard_all().wait().expect("a discard"), 1);
+        reach(&consumer, append(store, "a-3", "next"));
+        assert_eq!(seen.of("a-3"), ["next"], "the stream goes on after a discard by others");
+        stop(consumer);
+    }
+
+    fn they_survive_a_restart(store) {
+        let (seen, mended) = (Seen::default(), Arc::new(AtomicBool::new(false)));
+        let consumer = flawed(store, &seen, &mended);
+        append(store, "a-1", "bad");
+        reach(&consumer, append(store, "a-1", "behind"));
+        stop(consumer);
+        assert_eq!(store.dead_letters().count().wait().expect("a count"), 2);
+        let consumer = flawed(store, &seen, &mended);
+        assert_eq!(consumer.status().parked, 2);
+        reach(&consumer, append(store, "a-1", "later"));
+        assert_eq!(consumer.status().parked, 3);
+        mended.store(true, Ordering::SeqCst);
+        assert_eq!(consumer.dead_letters().redrive_all().wait().expect("a redrive"), 3);
+        assert_eq!(seen.texts(), ["bad", "behind", "later"]);
+        stop(consumer);
+        let consumer = flawed(store, &seen, &mended);
+        assert_eq!((consumer.status().parked, seen.all().len()), (0, 3));
+        stop(consumer);
+    }
+
+    fn at_the_bound_the_consumer_stops(store) {
+        let consumer = || {
+            let consumer = Consumer::named("flawed").retry(at_once(0)).dead_letters_max(2);
+            consumer.handle(|_: Delivery| Err("bad".into())).start(store).expect("a consumer")
+        };
+        let last = fill(store, 3, 1);
+        let first = consumer();
+        let error = first.wait_for(last).wait().expect_err("it has stopped");
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        assert!(error.to_string().contains("\"flawed\""), "{error}");
+        drop(first);
+        assert_eq!(store.dead_letters().discard_all().wait().expect("a discard"), 2);
+        let again = consumer();
+        reach(&again, last);
+        assert_eq!(again.status().parked, 1);
+        stop(again);
+    }
+
+    fn what_is_redriven_may_emit(store) {
+        let mended = Arc::new(AtomicBool::new(false));
+        let ok = mended.clone();
+        let consumer = Consumer::named("emits").category("a").retry(at_once(0)).handle(move |event: Delivery| {
+            if !ok.load(Ordering::SeqCst) {
+                return Err("not yet".into());
+            }
+            event.emit("out-1", NewEvent::raw("derived", event.event().data().to_vec()))?;
+            Ok(Ack)
+        });
+        let consumer = consumer.start(store).expect("a consumer");
+        append(store, "a-1", "1");
+        reach(&consumer, append(store, "a-1", "2"));
+        mended.store(true, Ordering::SeqCst);
+        assert_eq!(consumer.dead_letters().redrive_all().wait().expect("a redrive"), 2);
+        let out = store.read(Query::stream("out-1")).fetch().wait().expect("a batch");
+        assert_eq!(out.iter().map(|event| event.data().to_vec()).collect::<Vec<_>>(), [b"1", b"2"]);
+        until("no letter", || consumer.status().parked == 0);
+        stop(consumer);
+    }
+}

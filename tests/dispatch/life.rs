@@ -1,0 +1,232 @@
+//! How a consumer is started, paused, stopped, and started again.
+
+use crate::everywhere;
+use crate::seen::{Seen, append, at_once, fill, numbers, reach, stop, until};
+use orchestrix::prelude::*;
+use orchestrix::{ErrorKind, EventStore, RetryPolicy, RunningConsumer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+fn reader<B: EventStore>(store: &Store<B>, seen: &Seen) -> RunningConsumer {
+    let notes = seen.clone();
+    let consumer = Consumer::named("reader").handle(move |event: Delivery| {
+        notes.note(&event);
+        Ok(Ack)
+    });
+    consumer.start(store).expect("a consumer")
+}
+
+everywhere! {
+    fn it_goes_on_where_it_was(store) {
+        let seen = Seen::default();
+        for round in 0..4 {
+            let consumer = reader(store, &seen);
+            reach(&consumer, fill(store, 1, 10));
+            assert_eq!(seen.texts(), numbers(10), "round {round}");
+            seen.clear();
+            stop(consumer);
+        }
+        let consumer = reader(store, &seen);
+        assert_eq!(consumer.status().position, Position(40));
+        stop(consumer);
+        assert!(seen.all().is_empty());
+    }
+
+    fn dropping_it_stops_it_and_saves_what_is_done(store) {
+        let seen = Seen::default();
+        let consumer = reader(store, &seen);
+        reach(&consumer, fill(store, 1, 10));
+        drop(consumer);
+        append(store, "s-0", "more");
+        let consumer = loop {
+            let notes = seen.clone();
+            let again = Consumer::named("reader").handle(move |event: Delivery| {
+                notes.note(&event);
+                Ok(Ack)
+            });
+            match again.start(store) {
+                Ok(consumer) => break consumer,
+                Err(error) => assert!(error.is_locked(), "{error}"),
+            }
+        };
+        reach(&consumer, Position(11));
+        assert_eq!(seen.texts().last().map(String::as_str), Some("more"));
+        assert_eq!(seen.all().len(), 11);
+        stop(consumer);
+    }
+
+    fn one_of_a_name_runs_at_a_time(store) {
+        let seen = Seen::default();
+        let consumer = reader(store, &seen);
+        let second = Consumer::named("reader").handle(|_: Delivery| Ok(Ack)).start(store);
+        let error = second.expect_err("it runs already");
+        assert!(error.is_locked() && error.to_string().contains("\"reader\""), "{error}");
+        let other = Consumer::named("other").handle(|_: Delivery| Ok(Ack)).start(store).expect("another");
+        stop(other);
+        stop(consumer);
+        stop(reader(store, &seen));
+    }
+
+    fn a_pause_lasts_until_it_is_resumed(store) {
+        let seen = Seen::default();
+        let consumer = reader(store, &seen);
+        reach(&consumer, append(store, "a-1", "before"));
+        consumer.pause().wait().expect("a pause");
+        let last = append(store, "a-1", "while");
+        assert!(consumer.wait_for(last).wait_timeout(Duration::from_millis(30)).is_err());
+        assert!(consumer.status().paused);
+        stop(consumer);
+        let consumer = reader(store, &seen);
+        assert!(consumer.status().paused, "also over a restart");
+        assert!(consumer.wait_for(last).wait_timeout(Duration::from_millis(30)).is_err());
+        consumer.resume().wait().expect("it goes on");
+        reach(&consumer, last);
+        assert_eq!(seen.texts(), ["before", "while"]);
+        stop(consumer);
+    }
+
+    fn a_shutdown_lets_what_is_under_way_end(store) {
+        let (begun, has_begun) = mpsc::channel();
+        let (go, waits) = mpsc::channel::<()>();
+        let waits = std::sync::Mutex::new(waits);
+        let consumer = Consumer::named("reader").handle(move |_: Delivery| {
+            begun.send(())?;
+            waits.lock().expect("no panic").recv()?;
+            Ok(Ack)
+        });
+        let consumer = consumer.start(store).expect("a consumer");
+        fill(store, 1, 3);
+        has_begun.recv().expect("a call");
+        let ending = consumer.shutdown(Duration::from_secs(20));
+        go.send(()).expect("it waits");
+        ending.wait().expect("it ends in order");
+        let seen = Seen::default();
+        let consumer = reader(store, &seen);
+        reach(&consumer, Position(3));
+        assert_eq!(seen.texts(), ["1", "2"]);
+        stop(consumer);
+    }
+
+    fn what_is_not_over_at_the_limit_comes_again(store) {
+        let (begun, has_begun) = mpsc::channel();
+        let (go, waits) = mpsc::channel::<()>();
+        let waits = std::sync::Mutex::new(waits);
+        let consumer = Consumer::named("reader").handle(move |event: Delivery| {
+            begun.send(event)?;
+            waits.lock().expect("no panic").recv()?;
+            Ok(Ack)
+        });
+        let consumer = consumer.start(store).expect("a consumer");
+        fill(store, 1, 2);
+        let event: Delivery = has_begun.recv().expect("a call");
+        event.emit("out-1", NewEvent::raw("derived", b"")).expect("in time");
+        consumer.shutdown(Duration::from_millis(5)).wait().expect("it ends at the limit");
+        // Its answer comes too late: nothing is acknowledged, nothing emitted.
+        go.send(()).expect("it waits");
+        let seen = Seen::default();
+        let consumer = reader(store, &seen);
+        reach(&consumer, Position(2));
+        assert_eq!(seen.texts(), ["0", "1"]);
+        assert!(store.head("out-1").wait().expect("a head").is_none());
+        stop(consumer);
+    }
+
+    /// One stream retries while so many events of others go by: that is remembered in little, and nothing else comes again.
+    fn what_went_by_a_failing_stream_does_not_come_again(store) {
+        const EVENTS: u64 = 100_000;
+        let (others, bad) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(true)));
+        let seen = Seen::default();
+        let open = || {
+            let (count, bad, notes) = (others.clone(), bad.clone(), seen.clone());
+            let slow = RetryPolicy::fixed(Duration::from_millis(2)).expect("a policy").max_retries(u32::MAX);
+            let consumer = Consumer::named("reader").in_flight_max(32).retry(slow);
+            let consumer = consumer.handle(move |event: Delivery| {
+                if event.stream() != "bad-1" {
+                    count.fetch_add(1, Ordering::Relaxed);
+                } else if bad.load(Ordering::Relaxed) {
+                    return Err("not yet".into());
+                } else {
+                    notes.note(&event);
+                }
+                Ok(Ack)
+            });
+            consumer.start(store).expect("a consumer")
+        };
+        let first = open();
+        append(store, "bad-1", "0");
+        for n in 0..EVENTS / 1_000 {
+            let events: Vec<_> = (0..1_000).map(|_| NewEvent::raw("happened", b"x")).collect();
+            store.append(format!("good-{}", n % 10), Any, events).wait().expect("an append");
+            if n % 10 == 0 {
+                append(store, "bad-1", &(n / 10 + 1).to_string());
+            }
+        }
+        let last = append(store, "good-1", "x");
+        until("the others", || others.load(Ordering::Relaxed) == EVENTS + 1);
+        assert_eq!(first.status().position, Position(0));
+        stop(first);
+        bad.store(false, Ordering::Relaxed);
+        let second = open();
+        reach(&second, last);
+        assert_eq!(seen.texts(), numbers(EVENTS as usize / 10_000 + 1));
+        assert_eq!(others.load(Ordering::Relaxed), EVENTS + 1);
+        stop(second);
+    }
+
+    fn settings_out_of_their_bounds_are_refused(store) {
+        let start = |consumer: Consumer| consumer.handle(|_: Delivery| Ok(Ack)).start(store);
+        let reader = || Consumer::named("reader");
+        for (wrong, kind, word) in [
+            (reader().workers(0), ErrorKind::Invalid, "workers"),
+            (reader().workers(1_000_000), ErrorKind::Invalid, "workers"),
+            (reader().in_flight_max(0), ErrorKind::Invalid, "in_flight_max"),
+            (reader().in_flight_max(usize::MAX), ErrorKind::Invalid, "in_flight_max"),
+            (reader().deadline(Duration::ZERO), ErrorKind::Invalid, "deadline"),
+            (Consumer::named(""), ErrorKind::Invalid, "name of a consumer"),
+            (Consumer::named("a\nb"), ErrorKind::Invalid, "name of a consumer"),
+            (Consumer::named("n".repeat(256)), ErrorKind::Limit, "name of a consumer"),
+        ] {
+            crate::tools::says(start(wrong), kind, &[word]);
+        }
+    }
+
+    fn tasks_run_where_they_are_spawned(store) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().expect("a runtime");
+        let seen = Seen::default();
+        let notes = seen.clone();
+        let consumer = Consumer::named("reader").workers(3).retry(at_once(2)).handle_async(move |event: Delivery| {
+            let notes = notes.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                if event.attempt() == 1 && event.event().data() == b"2" {
+                    return Err("once more".into());
+                }
+                notes.note(&event);
+                Ok(Ack)
+            }
+        });
+        let consumer = consumer.start_on(store, |task| runtime.spawn(task)).expect("a consumer");
+        let last = fill(store, 4, 10);
+        runtime.block_on(async {
+            consumer.wait_for(last).await.expect("it is reached");
+            consumer.shutdown(Duration::from_secs(10)).await.expect("it ends in order");
+        });
+        for stream in 0..4 {
+            assert_eq!(seen.of(&format!("s-{stream}")), numbers(10));
+        }
+    }
+}
+
+/// It is told that the store was closed, whatever it waits for.
+#[test]
+fn closing_the_store_ends_it() {
+    let store = Store::in_memory();
+    let consumer = reader(&store, &Seen::default());
+    let last = append(&store, "a-1", "x");
+    reach(&consumer, last);
+    store.close().wait().expect("closed");
+    let error = consumer.wait_for(Position(last.0 + 1)).wait().expect_err("the store is closed");
+    assert!(error.is_closed(), "{error}");
+}
