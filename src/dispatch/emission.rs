@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::state::{State, poll};
 use crate::error::Error;
 use crate::expected::{Durability, Expected};
+use crate::medium::bug;
 use crate::pending::Pending;
 use crate::store::{Commit, Progress as CommitProgress, Receipt, Write};
 use std::collections::VecDeque;
@@ -93,7 +94,9 @@ impl State {
         let writes: Vec<Write<'_>> =
             staged.iter().map(|(stream, events)| Write::new(stream, Expected::Any, events)).collect();
         let mut commit = Commit::new(&writes, Durability::Process);
-        commit.progress = Some(CommitProgress::new(&engine.name, &data));
+        if !bug!(engine.clock, emit_apart) {
+            commit.progress = Some(CommitProgress::new(&engine.name, &data));
+        }
         engine.store.commit(commit)
     }
 }

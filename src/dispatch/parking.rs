@@ -8,6 +8,7 @@ use super::outcome::GiveUp;
 use super::schedule::{Next, Order};
 use super::state::{State, poll};
 use crate::error::Error;
+use crate::medium::bug;
 use crate::pending::Pending;
 use crate::store::{Batch, EventStore, Kept, Receipt};
 use std::sync::Arc;
@@ -126,6 +127,10 @@ impl State {
             ..Record::new(ticket, reason, errors)
         };
         let pending = letters::keep(&*log, &engine.name, &record, ticket.kept.event());
+        if bug!(engine.clock, park_unsynced) {
+            drop(pending);
+            return self.finish(position);
+        }
         self.parking.writing.push((position, pending));
         self.refresh();
     }

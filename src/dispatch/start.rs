@@ -13,6 +13,7 @@ use crate::Position;
 use crate::error::Error;
 use crate::event::check;
 use crate::limits::CONSUMER_NAME_BYTES_MAX;
+use crate::medium::bug;
 use crate::store::{Clock, EventStore, Kept, ReadRequest, Start, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +70,8 @@ struct Newest {
 fn newest(store: &dyn EventStore, name: &str) -> Result<Newest, Error> {
     let saved = store.checkpoint(name).wait()?;
     let saved = saved.map(|saved| Progress::decode(&saved.data, name)).transpose()?;
-    let committed = match store.capabilities().progress {
+    let marked = store.capabilities().progress && !bug!(store.clock(), ignore_marks);
+    let committed = match marked {
         true => store.progress(name).wait()?,
         false => None,
     };

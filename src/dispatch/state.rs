@@ -10,6 +10,7 @@ use super::saver::Saver;
 use super::schedule::{Next, Schedule};
 use super::source::Source;
 use crate::error::Error;
+use crate::medium::bug;
 use crate::pending::Pending;
 use crate::store::{Kept, Lag, Lease};
 use std::collections::BTreeMap;
@@ -226,12 +227,22 @@ impl State {
             let left = i64::try_from(at.saturating_sub(monotonic).as_nanos()).unwrap_or(i64::MAX);
             now.saturating_add(left)
         };
+        let scheduled = self.schedule.progress(done, due);
+        let held = if bug!(engine.clock, forget_held) { Vec::new() } else { scheduled.held };
+        let waiting = scheduled.waiting.into_iter();
+        let through =
+            if bug!(engine.clock, count_running) { self.schedule.through().0 } else { scheduled.through };
         Progress {
+            through,
+            held,
             redriven: self.emissions.redriven().to_vec(),
             is_paused: self.is_paused,
             is_clean: !matches!(self.phase, Phase::Running) && self.schedule.running() == 0,
             started: self.started,
-            ..self.schedule.progress(done, due)
+            waiting: waiting
+                .filter(|waiting| !bug!(engine.clock, count_running) || waiting.failed > 0)
+                .collect(),
+            ..scheduled
         }
     }
 

@@ -224,6 +224,16 @@ pub struct Bugs {
     pub one_slot: bool,
     /// A checkpoint that an earlier process has written counts as synced.
     pub believe_slots: bool,
+    /// A consumer goes on from its checkpoint alone, whatever its commits say.
+    pub ignore_marks: bool,
+    /// A consumer counts an event as parked before its dead letter is durable.
+    pub park_unsynced: bool,
+    /// A checkpoint counts the events that are being handled.
+    pub count_running: bool,
+    /// A checkpoint leaves out which streams are held back.
+    pub forget_held: bool,
+    /// What is emitted is committed without the consumer's progress.
+    pub emit_apart: bool,
     /// Segments are removed before the base says so.
     pub remove_before_base: bool,
     /// A bad frame ends the log, whatever later frames say.

@@ -1,6 +1,8 @@
 //! What consumers wait by, and where their threads come from.
 
-use crate::medium::{Job, Jobs, Pool, SystemTimeSource, TimeSource};
+#[cfg(any(test, feature = "testing"))]
+use crate::medium::Bugs;
+use crate::medium::{Job, Jobs, Medium, TimeSource};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -12,11 +14,19 @@ use std::time::Duration;
 pub struct Clock {
     time: Arc<dyn TimeSource>,
     jobs: Arc<dyn Jobs>,
+    /// Seeded bugs of the medium, for what is built on it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) bugs: Bugs,
 }
 
 impl Clock {
-    pub(super) fn new(time: &Arc<dyn TimeSource>, jobs: &Arc<dyn Jobs>) -> Self {
-        Self { time: time.clone(), jobs: jobs.clone() }
+    pub(super) fn of(medium: &Medium) -> Self {
+        Self {
+            time: medium.time.clone(),
+            jobs: medium.jobs.clone(),
+            #[cfg(any(test, feature = "testing"))]
+            bugs: medium.bugs,
+        }
     }
 
     /// Nanoseconds since 1970-01-01 UTC.
@@ -42,7 +52,7 @@ impl Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { time: Arc::new(SystemTimeSource::new()), jobs: Pool::shared() }
+        Self::of(&Medium::heap())
     }
 }
 

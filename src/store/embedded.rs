@@ -104,8 +104,7 @@ impl EventStore for Embedded {
     }
 
     fn clock(&self) -> Clock {
-        let medium = &self.core.log.medium;
-        Clock::new(&medium.time, &medium.jobs)
+        Clock::of(&self.core.log.medium)
     }
 
     fn snapshot(&self, stream: &str) -> Pending<Option<Snapshot>> {
