@@ -6,7 +6,7 @@ mod common;
 use common::table;
 
 fn main() {
-    let benches = ["append", "fanout", "open", "query", "read", "recover", "snapshot"];
+    let benches = ["append", "dispatch", "fanout", "open", "query", "read", "recover", "snapshot"];
     let left = benches.map(|bench| (bench, table::take(bench)));
     let rows: Vec<_> = left.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
     if rows.is_empty() {
