@@ -4,7 +4,7 @@ use super::delivery::{Origin, Ticket};
 use super::engine::Engine;
 use super::handler::Answer;
 use super::outcome::{GiveUp, Outcome, chain_of};
-use super::state::State;
+use super::state::{Phase, State};
 use crate::Position;
 use crate::error::Error;
 use std::sync::Arc;
@@ -14,20 +14,23 @@ impl State {
     /// Takes in how a call has ended.
     pub(super) fn answered(&mut self, engine: &Engine, ticket: &Arc<Ticket>, answer: Answer) {
         let staged = ticket.close();
-        let due = self.calls.remove(&(ticket.position(), ticket.origin != Origin::Log));
-        if engine.settings.deadline.is_some() && engine.handler.blocks() && due == Some(None) {
-            self.overdue = self.overdue.saturating_sub(1);
+        self.in_flight -= 1;
+        if self.in_flight == 0 && (self.is_paused || !matches!(self.phase, Phase::Running)) {
+            self.settled();
         }
-        self.refresh();
-        self.settled();
+        let is_letter = ticket.origin != Origin::Log;
+        if !self.calls.is_empty() && self.calls.remove(&(ticket.position, is_letter)) == Some(None) {
+            self.overdue -= 1;
+        }
         if self.is_over() {
             return;
         }
-        if self.started.is_some_and(|(position, _)| position == ticket.position()) {
-            self.started = None;
-        }
+        self.forget_started(ticket.position);
         match answer {
-            Answer::Handled(Ok(Outcome::Ack)) if !staged.is_empty() => self.emissions.push(ticket, staged),
+            Answer::Handled(Ok(Outcome::Ack)) if !staged.is_empty() => {
+                self.emissions.push(ticket, staged);
+                self.refresh();
+            }
             Answer::Handled(Ok(Outcome::Ack | Outcome::Skip)) => self.done(engine, ticket),
             Answer::Handled(Ok(Outcome::Retry(after))) => self.retry(engine, ticket, after),
             Answer::Handled(Ok(Outcome::Park(reason))) => self.give_up(engine, ticket, &reason, &[], true),
@@ -35,7 +38,7 @@ impl State {
                 self.not_handled(ticket);
                 let what = format!("the handler of consumer {:?} has stopped it", engine.name);
                 self.last_error = Some(what.clone());
-                let at = Position(ticket.position());
+                let at = Position(ticket.position);
                 let error = Error::invalid(format!("{what}, at position {at}"));
                 self.stop(Duration::MAX, Err(error));
             }
@@ -58,7 +61,7 @@ impl State {
     /// An event is handled, or left out.
     pub(super) fn done(&mut self, engine: &Engine, ticket: &Ticket) {
         match ticket.origin {
-            Origin::Log => self.finish(ticket.position()),
+            Origin::Log => self.finish(ticket.position),
             Origin::Letter(number) => self.redriven(engine, number),
         }
     }
@@ -66,13 +69,12 @@ impl State {
     pub(super) fn finish(&mut self, position: u64) {
         self.schedule.finish(position);
         self.saver.finished();
-        self.settled();
     }
 
     /// An event that was handed out comes again as if it hadn't been.
     fn not_handled(&mut self, ticket: &Ticket) {
         match ticket.origin {
-            Origin::Log => self.schedule.give_back(ticket.position()),
+            Origin::Log => self.schedule.give_back(ticket.position),
             Origin::Letter(_) => self.redrive_failed(),
         }
     }
@@ -80,8 +82,8 @@ impl State {
     fn retry(&mut self, engine: &Engine, ticket: &Ticket, after: Duration) {
         match ticket.origin {
             Origin::Log => {
-                let due = engine.clock.monotonic().saturating_add(after);
-                self.schedule.fail(ticket.position(), due, engine.clock.now());
+                let due = self.now.saturating_add(after);
+                self.schedule.fail(ticket.position, due, engine.clock.now());
             }
             Origin::Letter(_) => self.redrive_failed(),
         }
@@ -90,7 +92,7 @@ impl State {
     /// An attempt has failed.
     pub(super) fn failed(&mut self, engine: &Engine, ticket: &Ticket, errors: &[String]) {
         self.last_error = errors.first().cloned();
-        match engine.settings.retry.delay(ticket.attempt, ticket.position()) {
+        match engine.settings.retry.delay(ticket.attempt, ticket.position) {
             Some(delay) => self.retry(engine, ticket, delay),
             None => {
                 let reason = errors.first().map_or("", String::as_str);
@@ -106,10 +108,10 @@ impl State {
             return self.redrive_failed();
         }
         match engine.settings.give_up {
-            GiveUp::Skip if !is_told => self.finish(ticket.position()),
+            GiveUp::Skip if !is_told => self.finish(ticket.position),
             GiveUp::Stop if !is_told => {
                 self.not_handled(ticket);
-                let (name, at) = (&engine.name, Position(ticket.position()));
+                let (name, at) = (&engine.name, Position(ticket.position));
                 let what = format!("consumer {name:?} gave up on the event at position {at}: {reason}");
                 self.stop(Duration::MAX, Err(Error::other(what)));
             }

@@ -17,7 +17,7 @@ impl State {
         if self.careful == 0 {
             return Some(next);
         }
-        if !self.calls.is_empty() {
+        if self.in_flight > 0 {
             self.schedule.give_back(next.position);
             return None;
         }
@@ -30,23 +30,28 @@ impl State {
             self.ask_to_save();
             return None;
         }
-        let ended = match self.started {
-            Some((position, ended)) if position == next.position => ended,
-            _ => 0,
-        };
+        let before = self.started.iter().find(|(position, _)| *position == next.position);
+        let ended = before.map_or(0, |(_, ended)| *ended);
         if ended >= ENDED_MAX {
-            (self.started, self.begun) = (None, None);
+            self.forget_started(next.position);
             let reason = format!("its handler ended the process {ended} times");
             let Next { item, attempt, first_failure, .. } = next;
             let ticket = Ticket::new(item, &engine.name, attempt, first_failure, Origin::Log, engine.emits);
             self.park(engine, &ticket, &reason, &[]);
         } else {
-            (self.started, self.begun) = (Some((next.position, ended + 1)), Some(next.position));
+            self.forget_started(next.position);
+            self.started.push((next.position, ended + 1));
+            self.begun = Some(next.position);
             self.schedule.give_back(next.position);
             self.saver.want();
             self.refresh();
         }
         None
+    }
+
+    /// The call of an event has ended.
+    pub(super) fn forget_started(&mut self, position: u64) {
+        self.started.retain(|(started, _)| *started != position);
     }
 
     /// Whether it is durable that the call of an event is to be made alone.

@@ -57,6 +57,7 @@ pub(super) struct Ticket {
     pub(super) attempt: u32,
     pub(super) first_failure: i64,
     pub(super) origin: Origin,
+    pub(super) position: u64,
     /// Whether the store commits progress with events.
     pub(super) emits: bool,
     key: OnceLock<String>,
@@ -73,12 +74,19 @@ impl Ticket {
         origin: Origin,
         emits: bool,
     ) -> Self {
-        let (key, staged) = (OnceLock::new(), Mutex::new(Some(Vec::new())));
-        Self { kept, consumer: consumer.clone(), attempt, first_failure, origin, emits, key, staged }
-    }
-
-    pub(super) fn position(&self) -> u64 {
-        self.kept.event().position().0
+        let (key, staged, position) =
+            (OnceLock::new(), Mutex::new(Some(Vec::new())), kept.event().position().0);
+        Self {
+            kept,
+            consumer: consumer.clone(),
+            attempt,
+            first_failure,
+            origin,
+            position,
+            emits,
+            key,
+            staged,
+        }
     }
 
     /// The handler has answered: what it has emitted, and nothing more is taken.

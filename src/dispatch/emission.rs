@@ -80,7 +80,7 @@ impl State {
     /// Commits what was emitted, and the progress as it is then. It survives power loss together with what follows from it.
     fn commit(&mut self, engine: &Engine, ticket: &Ticket, staged: &Staged) -> Pending<Receipt> {
         let progress = match ticket.origin {
-            Origin::Log => self.progress(engine, Some(ticket.position())),
+            Origin::Log => self.progress(engine, Some(ticket.position)),
             Origin::Letter(number) => {
                 let progress = self.progress(engine, None);
                 let redriven = [&progress.redriven[..], &[number]].concat();

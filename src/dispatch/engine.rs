@@ -114,9 +114,16 @@ impl Engine {
         }
     }
 
+    /// The state, to be moved on from now.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        state.now = self.clock.monotonic();
+        state
+    }
+
     /// Takes in how a call has ended, and says what the worker does next.
     pub(super) fn turn(&self, answered: Option<(Arc<Ticket>, Answer)>) -> Turn {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if let Some((ticket, answer)) = answered {
             state.answered(self, &ticket, answer);
         }
@@ -144,8 +151,7 @@ impl Engine {
 
     /// Lets go of the state, and wakes who has something to do now.
     fn leave(&self, mut state: MutexGuard<'_, State>) {
-        let more = state.has_work(self);
-        let (is_over, has_settled) = (state.is_over(), state.take_settled());
+        let (more, is_over, has_settled) = (state.has_work(self), state.is_over(), state.take_settled());
         if let Some(at) = state.next_alarm() {
             let delay = at.saturating_sub(self.clock.monotonic());
             self.clock.schedule(delay, Arc::new(Alarm { engine: self.itself.clone(), at }));
@@ -163,7 +169,7 @@ impl Engine {
 
     /// Does something with the state, and moves it on.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let result = work(&mut state);
         self.step(&mut state, false);
         self.leave(state);
@@ -171,8 +177,8 @@ impl Engine {
     }
 
     /// Looks at the state.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.state.lock())
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock())
     }
 
     pub(super) fn listen(&self) -> EventListener {
@@ -185,7 +191,7 @@ impl Engine {
 
     /// How a consumer that is over has ended.
     pub(super) fn ended(&self) -> Option<Result<(), Error>> {
-        self.look(State::ended)
+        self.look(|state| state.ended())
     }
 }
 

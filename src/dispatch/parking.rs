@@ -100,7 +100,7 @@ impl State {
 
     /// Writes an event to the dead letters.
     pub(super) fn park(&mut self, engine: &Engine, ticket: &Ticket, reason: &str, errors: &[String]) {
-        let position = ticket.position();
+        let position = ticket.position;
         if self.parking.letters.has_position(position) {
             // An earlier run has written it, and has ended before it could say so.
             return self.finish(position);

@@ -25,8 +25,8 @@ pub(super) struct Progress {
     pub(super) is_paused: bool,
     /// Nothing was under way: the consumer was stopped in order.
     pub(super) is_clean: bool,
-    /// The event whose handler was called last, after a stop that wasn't in order, and how often that ended the process.
-    pub(super) started: Option<(u64, u32)>,
+    /// Events whose handlers were called alone, after a stop that wasn't in order, and how often such a call was begun and not ended.
+    pub(super) started: Vec<(u64, u32)>,
 }
 
 /// An event that isn't finished.
@@ -91,7 +91,7 @@ mod tests {
             redriven: vec![u64::MAX],
             is_paused: true,
             is_clean: false,
-            started: Some((7, 1)),
+            started: vec![(7, 1)],
         }
     }
 

@@ -67,9 +67,9 @@ impl Work for Waits {
             })
         };
         let is_there = match self.what {
-            What::Reached => self.engine.look(|state| state.schedule.low().0 >= target),
+            What::Reached => self.engine.look(|state| state.is_finished(Position(target))),
             What::Over => return self.engine.ended(),
-            What::Paused => self.engine.look(|state| state.in_flight() == 0) && is_saved(true),
+            What::Paused => self.engine.look(|state| state.in_flight == 0) && is_saved(true),
             What::Resumed => is_saved(false),
         };
         if is_there {
@@ -124,7 +124,7 @@ impl RunningConsumer {
         self.engine.look(|state| Status {
             position: state.schedule.low(),
             lag: state.lag(),
-            in_flight: state.in_flight(),
+            in_flight: state.in_flight,
             overdue: state.overdue(),
             retrying: state.schedule.retrying(),
             parked: state.parking.letters.count(),

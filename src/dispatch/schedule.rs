@@ -3,8 +3,10 @@
 
 use super::progress::{Progress, Waiting};
 use crate::Position;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub enum Order {
     None,
 }
 
+/// Lanes without events that are kept, beside twice as many as events.
+const LANES_KEPT: usize = 1_024;
 /// Bytes of streams that are held back, beyond which nothing is read ahead.
 const HELD_BYTES_MAX: usize = 256 << 10;
 
@@ -38,20 +42,24 @@ pub(super) struct Schedule<T> {
     /// The highest position that was finished, or failed.
     touched: u64,
     works: BTreeMap<u64, Work<T>>,
-    lanes: HashMap<Arc<str>, Lane>,
+    lanes: Vec<Lane>,
+    /// Numbers of lanes, by their stream.
+    numbers: HashMap<Arc<str>, usize, FixedState>,
+    /// Numbers of lanes that no stream has.
+    free: Vec<usize>,
     /// Streams of which later events than these were read and not kept.
-    held: BTreeSet<(u64, Arc<str>)>,
+    held: BTreeSet<(u64, usize)>,
     held_bytes: usize,
     ready: VecDeque<u64>,
     due: BinaryHeap<Reverse<(Duration, u64)>>,
     /// Streams whose held events are wanted.
-    wanted: VecDeque<Arc<str>>,
+    wanted: VecDeque<usize>,
     running: usize,
 }
 
 struct Work<T> {
     item: T,
-    lane: Option<Arc<str>>,
+    lane: Option<usize>,
     state: State,
     /// Attempts that failed.
     failed: u32,
@@ -69,9 +77,9 @@ enum State {
     Due(Duration),
 }
 
-/// Events that are handled one after another.
-#[derive(Default)]
+/// Events that are handled one after another. One without any is kept for a while: its stream probably goes on.
 struct Lane {
+    stream: Arc<str>,
     /// Those that were kept.
     queue: VecDeque<u64>,
     /// Later events than this one were read and not kept.
@@ -89,15 +97,17 @@ pub(super) struct Next<T> {
 }
 
 impl<T: Clone> Schedule<T> {
-    /// One that has read everything up to a position.
-    pub(super) fn new(order: Order, outstanding_max: usize, through: Position) -> Self {
+    /// One that has read everything up to a position. Streams are found by a hash with this seed.
+    pub(super) fn new(order: Order, outstanding_max: usize, through: Position, seed: u64) -> Self {
         Self {
             order,
             outstanding_max,
             through: through.0,
             touched: through.0,
             works: BTreeMap::new(),
-            lanes: HashMap::new(),
+            lanes: Vec::new(),
+            numbers: HashMap::with_hasher(FixedState::with_seed(seed)),
+            free: Vec::new(),
             held: BTreeSet::new(),
             held_bytes: 0,
             ready: VecDeque::new(),
@@ -126,8 +136,8 @@ impl<T: Clone> Schedule<T> {
     /// Puts back that events of a stream behind a position were read and not kept. After the last `restore`.
     pub(super) fn restore_held(&mut self, stream: &str, after: u64) {
         let lane = self.lane_of(stream);
-        self.set_held(&lane, Some(after));
-        if self.lanes[&lane].queue.is_empty() {
+        self.set_held(lane, Some(after));
+        if self.lanes[lane].queue.is_empty() {
             self.wanted.push_back(lane);
         }
     }
@@ -153,30 +163,55 @@ impl<T: Clone> Schedule<T> {
         if self.order != Order::PerStream {
             return self.push(position.0, stream, item);
         }
-        let Some((name, lane)) = self.lanes.get_key_value(stream) else {
-            return self.push(position.0, stream, item);
-        };
+        let number = self.lane_of(stream);
+        let lane = &self.lanes[number];
         if lane.held.is_some() {
             return;
         }
         match (lane.queue.front(), lane.queue.back()) {
+            // Only the first of a lane can have failed.
             (Some(front), Some(last)) if self.works[front].failed > 0 => {
-                let (name, last) = (name.clone(), *last);
-                self.set_held(&name, Some(last));
+                self.set_held(number, Some(*last));
             }
-            _ => self.push(position.0, stream, item),
+            _ => self.push_to(position.0, Some(number), item),
         }
     }
 
-    fn lane_of(&mut self, stream: &str) -> Arc<str> {
-        match self.lanes.get_key_value(stream) {
-            Some((name, _)) => name.clone(),
-            None => {
-                let name: Arc<str> = stream.into();
-                self.lanes.insert(name.clone(), Lane::default());
-                name
-            }
+    fn lane_of(&mut self, stream: &str) -> usize {
+        if let Some(number) = self.numbers.get(stream) {
+            return *number;
         }
+        if self.numbers.len() > 2 * self.outstanding_max + LANES_KEPT {
+            self.forget_idle();
+        }
+        let stream: Arc<str> = stream.into();
+        let lane = Lane { stream: stream.clone(), queue: VecDeque::new(), held: None };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.lanes[number] = lane;
+                number
+            }
+            None => {
+                self.lanes.push(lane);
+                self.lanes.len() - 1
+            }
+        };
+        self.numbers.insert(stream, number);
+        number
+    }
+
+    /// Forgets the lanes that have nothing.
+    #[cold]
+    fn forget_idle(&mut self) {
+        let (lanes, free) = (&self.lanes, &mut self.free);
+        self.numbers.retain(|_, number| {
+            let lane = &lanes[*number];
+            let is_idle = lane.queue.is_empty() && lane.held.is_none();
+            if is_idle {
+                free.push(*number);
+            }
+            !is_idle
+        });
     }
 
     fn push(&mut self, position: u64, stream: &str, item: T) {
@@ -185,9 +220,13 @@ impl<T: Clone> Schedule<T> {
             Order::Total => Some(self.lane_of("")),
             Order::None => None,
         };
+        self.push_to(position, lane, item);
+    }
+
+    fn push_to(&mut self, position: u64, lane: Option<usize>, item: T) {
         let mut state = State::Ready;
-        if let Some(lane) = &lane {
-            let queue = &mut self.lanes.get_mut(lane).expect("a lane that is there").queue;
+        if let Some(lane) = lane {
+            let queue = &mut self.lanes[lane].queue;
             if !queue.is_empty() {
                 state = State::Queued;
             }
@@ -199,15 +238,16 @@ impl<T: Clone> Schedule<T> {
         self.works.insert(position, Work { item, lane, state, failed: 0, first_failure: 0 });
     }
 
-    fn set_held(&mut self, name: &Arc<str>, after: Option<u64>) {
-        let lane = self.lanes.get_mut(name).expect("a lane that is there");
+    fn set_held(&mut self, number: usize, after: Option<u64>) {
+        let lane = &mut self.lanes[number];
+        let bytes = held_bytes(&lane.stream);
         if let Some(before) = std::mem::replace(&mut lane.held, after) {
-            self.held.remove(&(before, name.clone()));
-            self.held_bytes -= held_bytes(name);
+            self.held.remove(&(before, number));
+            self.held_bytes -= bytes;
         }
         if let Some(after) = after {
-            self.held.insert((after, name.clone()));
-            self.held_bytes += held_bytes(name);
+            self.held.insert((after, number));
+            self.held_bytes += bytes;
         }
     }
 
@@ -245,8 +285,8 @@ impl<T: Clone> Schedule<T> {
         debug_assert!(work.state == State::Running);
         self.running -= 1;
         self.touched = self.touched.max(position);
-        let Some(name) = work.lane else { return };
-        let lane = self.lanes.get_mut(&name).expect("the lane of a work");
+        let Some(number) = work.lane else { return };
+        let lane = &mut self.lanes[number];
         let first = lane.queue.pop_front();
         debug_assert_eq!(first, Some(position));
         match (lane.queue.front(), lane.held) {
@@ -255,8 +295,8 @@ impl<T: Clone> Schedule<T> {
                 self.works.get_mut(&next).expect("a work of its lane").state = State::Ready;
                 self.ready.push_back(next);
             }
-            (None, Some(_)) => self.wanted.push_back(name),
-            (None, None) => drop(self.lanes.remove(&name)),
+            (None, Some(_)) => self.wanted.push_back(number),
+            (None, None) => {}
         }
     }
 
@@ -274,13 +314,13 @@ impl<T: Clone> Schedule<T> {
             work.first_failure = at;
         }
         self.due.push(Reverse((due, position)));
-        let Some(name) = work.lane.clone().filter(|_| order == Order::PerStream) else { return };
-        let lane = self.lanes.get_mut(&name).expect("the lane of a work");
+        let Some(number) = work.lane.filter(|_| order == Order::PerStream) else { return };
+        let lane = &mut self.lanes[number];
         if lane.queue.len() > 1 {
             for queued in lane.queue.drain(1..) {
                 self.works.remove(&queued);
             }
-            self.set_held(&name, Some(position));
+            self.set_held(number, Some(position));
         }
     }
 
@@ -298,9 +338,8 @@ impl<T: Clone> Schedule<T> {
         if self.works.len() >= self.outstanding_max {
             return None;
         }
-        let name = self.wanted.front()?;
-        let after = self.lanes[name].held.expect("a lane that is held");
-        Some((name.clone(), Position(after)))
+        let lane = &self.lanes[*self.wanted.front()?];
+        Some((lane.stream.clone(), Position(lane.held.expect("a lane that is held"))))
     }
 
     /// How many events may be kept besides.
@@ -310,17 +349,14 @@ impl<T: Clone> Schedule<T> {
 
     /// The events of the stream that was wanted; there are no others of it up to `through`.
     pub(super) fn fill(&mut self, through: Position, events: impl Iterator<Item = (Position, T)>) {
-        let name = self.wanted.pop_front().expect("a lane that was wanted");
+        let number = self.wanted.pop_front().expect("a lane that was wanted");
         for (position, item) in events {
-            self.push(position.0, &name, item);
+            self.push_to(position.0, Some(number), item);
         }
         let rest = (through.0 < self.through).then_some(through.0);
-        self.set_held(&name, rest);
-        if self.lanes[&name].queue.is_empty() {
-            match rest {
-                Some(_) => self.wanted.push_back(name),
-                None => drop(self.lanes.remove(&name)),
-            }
+        self.set_held(number, rest);
+        if rest.is_some() && self.lanes[number].queue.is_empty() {
+            self.wanted.push_back(number);
         }
     }
 
@@ -366,7 +402,7 @@ impl<T: Clone> Schedule<T> {
         Progress {
             through,
             waiting: waiting.collect(),
-            held: held.map(|(after, name)| (name.to_string(), *after)).collect(),
+            held: held.map(|(after, lane)| (self.lanes[*lane].stream.to_string(), *after)).collect(),
             ..Progress::default()
         }
     }

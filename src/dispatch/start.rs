@@ -42,7 +42,8 @@ pub(super) fn start<B: EventStore>(
         Progress { generation, through, ..Progress::default() }
     });
 
-    let mut schedule = Schedule::new(settings.order, settings.in_flight_max, Position(newest.through));
+    let seed = shared.clock().now() as u64;
+    let mut schedule = Schedule::new(settings.order, settings.in_flight_max, Position(newest.through), seed);
     restore(&*shared, &settings, &newest, &mut schedule)?;
     let saver = Saver::new(&newest, settings.checkpoint_every, settings.in_flight_max.div_ceil(2));
     let mut state = State::new(schedule, Source::new(cursor), saver, parking, &newest, lease);

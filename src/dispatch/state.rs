@@ -9,6 +9,7 @@ use super::redrive::Redrives;
 use super::saver::Saver;
 use super::schedule::{Next, Schedule};
 use super::source::Source;
+use crate::Position;
 use crate::error::Error;
 use crate::medium::bug;
 use crate::pending::Pending;
@@ -40,14 +41,16 @@ pub(super) struct State {
     pub(super) parking: Parking,
     pub(super) emissions: Emissions,
     pub(super) redrives: Redrives,
-    /// When the calls that are under way are overdue, by position and whether they are dead letters.
+    /// Calls of the handler that are under way.
+    pub(super) in_flight: usize,
+    /// When those that can't be stopped are overdue, by position and whether they are dead letters; `None` for those that are.
     pub(super) calls: BTreeMap<(u64, bool), Option<Duration>>,
     pub(super) is_paused: bool,
     pub(super) last_error: Option<String>,
     /// Calls that are left to be made one at a time, since an earlier process may have died of one of them.
     pub(super) careful: usize,
-    /// The event that is called so, and how often its call was begun and not ended.
-    pub(super) started: Option<(u64, u32)>,
+    /// Events that are called so, and how often such a call was begun and not ended.
+    pub(super) started: Vec<(u64, u32)>,
     /// Its call is to be made once that is durable.
     pub(super) begun: Option<u64>,
     /// Threads that work, and how many of them are in a call that is overdue.
@@ -57,10 +60,12 @@ pub(super) struct State {
     fresh: bool,
     /// Somebody who waits may go on.
     has_settled: bool,
+    /// Somebody waits until everything up to here is finished.
+    awaited: Position,
     /// When the next alarm rings.
     alarm: Option<Duration>,
     /// When it was moved on last.
-    now: Duration,
+    pub(super) now: Duration,
     /// Kept until the consumer is over.
     pub(super) lease: Option<Lease>,
     /// What a spawner gave, kept until the work is over.
@@ -92,16 +97,18 @@ impl State {
             parking,
             emissions: Emissions::new(newest.redriven.clone()),
             redrives: Redrives::default(),
+            in_flight: 0,
             calls: BTreeMap::new(),
             is_paused: newest.is_paused,
             last_error: None,
             careful: 0,
-            started: newest.started,
+            started: newest.started.clone(),
             begun: None,
             threads: 0,
             overdue: 0,
             fresh: true,
             has_settled: false,
+            awaited: Position(u64::MAX),
             alarm: None,
             now: Duration::ZERO,
             lease: Some(lease),
@@ -133,13 +140,21 @@ impl State {
         self.has_settled = true;
     }
 
+    /// Whether somebody who waits may go on now.
     pub(super) fn take_settled(&mut self) -> bool {
+        if self.awaited.0 < u64::MAX && self.schedule.low() >= self.awaited {
+            (self.has_settled, self.awaited) = (true, Position(u64::MAX));
+        }
         std::mem::take(&mut self.has_settled)
     }
 
-    /// Calls of the handler that are under way.
-    pub(super) fn in_flight(&self) -> usize {
-        self.calls.len()
+    /// Whether everything up to a position is finished; whoever asks is told when it is.
+    pub(super) fn is_finished(&mut self, position: Position) -> bool {
+        let is_finished = self.schedule.low() >= position;
+        if !is_finished {
+            self.awaited = self.awaited.min(position);
+        }
+        is_finished
     }
 
     pub(super) fn overdue(&self) -> usize {
@@ -180,7 +195,9 @@ impl State {
 
     /// Moves everything on that isn't a call.
     pub(super) fn advance(&mut self, engine: &Engine, was_woken: bool) {
-        self.now = engine.clock.monotonic();
+        if self.saver.is_due(self.now, self.schedule.through()) {
+            self.fresh = true;
+        }
         if was_woken {
             self.source.wake();
             self.fresh = true;
@@ -201,7 +218,7 @@ impl State {
             return self.fail(error);
         }
         self.replace_overdue(engine);
-        self.end_if_stopped(engine);
+        self.end_if_stopped();
     }
 
     /// Reads ahead as far as there is room.
@@ -209,13 +226,9 @@ impl State {
         if !matches!(self.phase, Phase::Running) {
             return Ok(());
         }
-        let low = self.schedule.low();
         self.source.feed(engine, &mut self.schedule)?;
-        if self.schedule.low() != low {
-            self.settled();
-        }
         if self.source.is_closed() {
-            self.stop(engine.clock.monotonic(), Err(Error::closed()));
+            self.stop(self.now, Err(Error::closed()));
         }
         Ok(())
     }
@@ -238,7 +251,7 @@ impl State {
             redriven: self.emissions.redriven().to_vec(),
             is_paused: self.is_paused,
             is_clean: !matches!(self.phase, Phase::Running) && self.schedule.running() == 0,
-            started: self.started,
+            started: self.started.clone(),
             waiting: waiting
                 .filter(|waiting| !bug!(engine.clock, count_running) || waiting.failed > 0)
                 .collect(),
@@ -247,7 +260,7 @@ impl State {
     }
 
     fn advance_save(&mut self, engine: &Engine) -> Result<(), Error> {
-        let now = engine.clock.monotonic();
+        let now = self.now;
         if let Some(pending) = self.saver.under_way()
             && let Some(result) = poll(pending, &engine.waker)
         {
@@ -275,7 +288,7 @@ impl State {
         if engine.settings.deadline.is_none() || !engine.handler.blocks() {
             return;
         }
-        let now = engine.clock.monotonic();
+        let now = self.now;
         let mut found = 0;
         for due in self.calls.values_mut() {
             if due.is_some_and(|due| due <= now) {
@@ -296,10 +309,10 @@ impl State {
     }
 
     /// Once nothing is under way that is waited for, what is finished is saved for the last time.
-    fn end_if_stopped(&mut self, engine: &Engine) {
-        let now = engine.clock.monotonic();
+    fn end_if_stopped(&mut self) {
+        let now = self.now;
         let Phase::Stopping { until, reason, is_final } = &mut self.phase else { return };
-        let is_quiet = self.calls.is_empty() && self.parking.is_ready();
+        let is_quiet = self.in_flight == 0 && self.parking.is_ready();
         if !(is_quiet || now >= *until) || !self.emissions.is_empty() || !self.saver.is_idle() {
             return;
         }
@@ -326,7 +339,7 @@ impl State {
             }
             return None;
         }
-        let next = self.schedule.next(engine.clock.monotonic())?;
+        let next = self.schedule.next(self.now)?;
         let next = self.follow(engine, next)?;
         let next = self.begin_careful(engine, next)?;
         let Next { position: _, item, attempt, first_failure } = next;
@@ -335,9 +348,11 @@ impl State {
     }
 
     fn call(&mut self, engine: &Engine, ticket: Ticket) -> Arc<Ticket> {
-        let limit = engine.settings.deadline.filter(|_| engine.handler.blocks());
-        let due = limit.map(|limit| engine.clock.monotonic().saturating_add(limit));
-        self.calls.insert((ticket.position(), ticket.origin != Origin::Log), due);
+        self.in_flight += 1;
+        if let Some(limit) = engine.settings.deadline.filter(|_| engine.handler.blocks()) {
+            let due = self.now.saturating_add(limit);
+            self.calls.insert((ticket.position, ticket.origin != Origin::Log), Some(due));
+        }
         Arc::new(ticket)
     }
 
@@ -385,9 +400,7 @@ impl State {
         let calls = matches!(self.phase, Phase::Running) && !self.is_paused && self.saver.saved().is_some();
         let has_room = self.saver.uncounted() + self.schedule.running() < engine.settings.in_flight_max;
         let is_begun = self.begun.is_none() || self.is_begun_saved();
-        let is_alone = self.careful == 0 || self.calls.is_empty() && is_begun;
-        calls
-            && (self.redrives.is_ready()
-                || has_room && is_alone && self.schedule.is_ready(engine.clock.monotonic()))
+        let is_alone = self.careful == 0 || self.in_flight == 0 && is_begun;
+        calls && (self.redrives.is_ready() || has_room && is_alone && self.schedule.is_ready(self.now))
     }
 }

@@ -42,7 +42,7 @@ impl World {
         Self {
             order,
             log: Vec::new(),
-            schedule: Schedule::new(order, OUTSTANDING_MAX, Position::START),
+            schedule: Schedule::new(order, OUTSTANDING_MAX, Position::START, 7),
             running: Vec::new(),
             now: Duration::ZERO,
             finished: Vec::new(),
@@ -124,7 +124,7 @@ impl World {
         self.finished = finished;
         self.finished.resize(self.log.len(), 0);
         self.running.clear();
-        self.schedule = Schedule::new(self.order, OUTSTANDING_MAX, Position(progress.through));
+        self.schedule = Schedule::new(self.order, OUTSTANDING_MAX, Position(progress.through), 7);
         for waiting in &progress.waiting {
             let stream = self.log[waiting.position as usize - 1];
             assert_eq!(self.finished[waiting.position as usize - 1], 0);
@@ -168,7 +168,7 @@ impl World {
         let schedule = &self.schedule;
         assert!(schedule.works.len() <= OUTSTANDING_MAX, "{} events are kept", schedule.works.len());
         assert_eq!(schedule.running(), self.running.len());
-        assert!(schedule.lanes.len() <= OUTSTANDING_MAX + schedule.held.len());
+        assert!(schedule.lanes.len() <= 4, "a lane for each stream");
         let low = schedule.low().0 as usize;
         let unfinished = self.finished[..low].iter().position(|count| *count == 0);
         assert_eq!(unfinished, None, "everything up to {low} is finished");
@@ -186,7 +186,10 @@ impl World {
         }
         assert!(self.finished.iter().all(|count| *count == 1), "{:?}", self.finished);
         assert_eq!(self.schedule.low().0 as usize, self.log.len());
-        assert!(self.schedule.lanes.is_empty() && self.schedule.held_bytes == 0 && !self.schedule.is_full());
+        self.schedule.forget_idle();
+        assert!(
+            self.schedule.numbers.is_empty() && self.schedule.held_bytes == 0 && !self.schedule.is_full()
+        );
         let progress = self.schedule.progress(None, |_| 0);
         assert_eq!(progress, Progress { through: self.log.len() as u64, ..Progress::default() });
     }
@@ -224,7 +227,7 @@ proptest! {
 /// One failing stream: a million events of it wait without being kept, and others go by.
 #[test]
 fn a_stream_that_fails_holds_back_nobody_and_takes_no_memory() {
-    let mut schedule = Schedule::new(Order::PerStream, OUTSTANDING_MAX, Position::START);
+    let mut schedule = Schedule::new(Order::PerStream, OUTSTANDING_MAX, Position::START, 7);
     schedule.add(Position(1), "bad-1", ());
     let next = schedule.next(Duration::ZERO).expect("the first event");
     schedule.fail(next.position, Duration::from_secs(1), 5);
@@ -246,10 +249,22 @@ fn a_stream_that_fails_holds_back_nobody_and_takes_no_memory() {
     assert_eq!(schedule.wanted(), Some(("bad-1".into(), Position(1))));
 }
 
+/// Streams that have come and gone are forgotten.
+#[test]
+fn many_streams_take_no_memory() {
+    let mut schedule = Schedule::new(Order::PerStream, OUTSTANDING_MAX, Position::START, 7);
+    for position in 1..100_000 {
+        schedule.add(Position(position), &format!("s-{position}"), ());
+        let next = schedule.next(Duration::ZERO).expect("its event");
+        schedule.finish(next.position);
+    }
+    assert!(schedule.lanes.len() <= 2 * OUTSTANDING_MAX + LANES_KEPT + 2, "{}", schedule.lanes.len());
+}
+
 /// The names of many failing streams are bounded, too.
 #[test]
 fn many_streams_that_are_held_back_end_reading() {
-    let mut schedule = Schedule::new(Order::PerStream, 1 << 20, Position::START);
+    let mut schedule = Schedule::new(Order::PerStream, 1 << 20, Position::START, 7);
     let mut position = 0;
     while !schedule.is_full() {
         let stream = format!("{}-{position}", "n".repeat(1_000));
