@@ -1,6 +1,7 @@
 //! What runs a consumer: one state under one lock, which its workers, the clock and whatever it waits for move on. Nothing in here
 //! blocks; handlers are called outside of it.
 
+use super::chunk::Chunk;
 use super::delivery::Ticket;
 use super::handler::{Answer, Handle};
 use super::outcome::GiveUp;
@@ -54,9 +55,16 @@ pub(super) struct Engine {
     itself: Weak<Engine>,
 }
 
+/// What a worker has done.
+#[derive(Default)]
+pub(super) struct Answered {
+    pub(super) chunk: Option<Arc<Chunk>>,
+    pub(super) answers: Vec<(Arc<Ticket>, Answer)>,
+}
+
 /// What a worker does next.
 pub(super) enum Turn {
-    Call(Arc<Ticket>),
+    Call(Arc<Chunk>),
     Idle,
     Over,
 }
@@ -121,10 +129,13 @@ impl Engine {
         state
     }
 
-    /// Takes in how a call has ended, and says what the worker does next.
-    pub(super) fn turn(&self, answered: Option<(Arc<Ticket>, Answer)>) -> Turn {
+    /// Takes in how calls have ended, and says what the worker does next.
+    pub(super) fn turn(&self, answered: &mut Answered) -> Turn {
         let mut state = self.lock();
-        if let Some((ticket, answer)) = answered {
+        if let Some(chunk) = answered.chunk.take() {
+            state.chunk_is_over(&chunk);
+        }
+        for (ticket, answer) in answered.answers.drain(..) {
             state.answered(self, &ticket, answer);
         }
         let turn = self.step(&mut state, true);
@@ -140,8 +151,8 @@ impl Engine {
             if state.is_over() {
                 return Turn::Over;
             }
-            if calls && let Some(ticket) = state.next(self) {
-                return Turn::Call(ticket);
+            if calls && let Some(chunk) = state.next_chunk(self) {
+                return Turn::Call(chunk);
             }
             if !state.is_fresh() && !self.woken.load(Ordering::SeqCst) {
                 return Turn::Idle;

@@ -5,11 +5,13 @@
 
 mod answers;
 mod careful;
+mod chunk;
 mod consumer;
 mod dead_letters;
 mod delivery;
 mod emission;
 mod engine;
+mod handing_out;
 mod handler;
 mod letter;
 mod letters;
@@ -25,6 +27,7 @@ mod source;
 mod start;
 mod state;
 mod worker;
+mod works;
 
 pub use consumer::{Consumer, NoHandler, Ready};
 pub use dead_letters::DeadLetters;

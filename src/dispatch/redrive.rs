@@ -63,6 +63,10 @@ enum Step {
 }
 
 impl Redrives {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a letter could be handled now.
     pub(super) fn is_ready(&self) -> bool {
         self.0.front().is_some_and(|redrive| matches!(redrive.step, Step::Loaded(..)))

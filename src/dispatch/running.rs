@@ -124,7 +124,7 @@ impl RunningConsumer {
         self.engine.look(|state| Status {
             position: state.schedule.low(),
             lag: state.lag(),
-            in_flight: state.in_flight,
+            in_flight: state.under_way(),
             overdue: state.overdue(),
             retrying: state.schedule.retrying(),
             parked: state.parking.letters.count(),
@@ -156,6 +156,7 @@ impl RunningConsumer {
         self.engine.with(|state| {
             if state.is_paused != paused {
                 state.is_paused = paused;
+                state.recall();
                 state.saver.want();
                 state.refresh();
             }

@@ -2,11 +2,12 @@
 //! stores nor handlers, and reads no clock. Its memory is bounded by the events that may be under way, whatever waits behind them.
 
 use super::progress::{Progress, Waiting};
+use super::works::Works;
 use crate::Position;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) struct Schedule<T> {
     through: u64,
     /// The highest position that was finished, or failed.
     touched: u64,
-    works: BTreeMap<u64, Work<T>>,
+    works: Works<Work<T>>,
     lanes: Vec<Lane>,
     /// Numbers of lanes, by their stream.
     numbers: HashMap<Arc<str>, usize, FixedState>,
@@ -104,7 +105,7 @@ impl<T: Clone> Schedule<T> {
             outstanding_max,
             through: through.0,
             touched: through.0,
-            works: BTreeMap::new(),
+            works: Works::new(),
             lanes: Vec::new(),
             numbers: HashMap::with_hasher(FixedState::with_seed(seed)),
             free: Vec::new(),
@@ -122,7 +123,7 @@ impl<T: Clone> Schedule<T> {
     pub(super) fn restore(&mut self, waiting: &Waiting, due: Option<Duration>, stream: &str, item: T) {
         self.push(waiting.position, stream, item);
         if waiting.failed > 0
-            && let Some(work) = self.works.get_mut(&waiting.position)
+            && let Some(work) = self.works.get_mut(waiting.position)
         {
             (work.failed, work.first_failure) = (waiting.failed, waiting.first_failure);
             if let (State::Ready, Some(due)) = (work.state, due) {
@@ -142,7 +143,7 @@ impl<T: Clone> Schedule<T> {
         }
     }
 
-    /// Whether nothing more may be read.
+    /// Whether nothing more may be kept.
     pub(super) fn is_full(&self) -> bool {
         self.works.len() >= self.outstanding_max || self.held_bytes > HELD_BYTES_MAX
     }
@@ -164,16 +165,8 @@ impl<T: Clone> Schedule<T> {
             return self.push(position.0, stream, item);
         }
         let number = self.lane_of(stream);
-        let lane = &self.lanes[number];
-        if lane.held.is_some() {
-            return;
-        }
-        match (lane.queue.front(), lane.queue.back()) {
-            // Only the first of a lane can have failed.
-            (Some(front), Some(last)) if self.works[front].failed > 0 => {
-                self.set_held(number, Some(*last));
-            }
-            _ => self.push_to(position.0, Some(number), item),
+        if self.lanes[number].held.is_none() {
+            self.push_to(position.0, Some(number), item);
         }
     }
 
@@ -258,11 +251,11 @@ impl<T: Clone> Schedule<T> {
                 break;
             }
             self.due.pop();
-            self.works.get_mut(&position).expect("a work that is due").state = State::Ready;
+            self.works.get_mut(position).expect("a work that is due").state = State::Ready;
             self.ready.push_back(position);
         }
         let position = self.ready.pop_front()?;
-        let work = self.works.get_mut(&position).expect("a work that is ready");
+        let work = self.works.get_mut(position).expect("a work that is ready");
         work.state = State::Running;
         self.running += 1;
         let attempt = work.failed.saturating_add(1);
@@ -281,7 +274,7 @@ impl<T: Clone> Schedule<T> {
 
     /// An event that `next` gave is done with.
     pub(super) fn finish(&mut self, position: u64) {
-        let work = self.works.remove(&position).expect("a work that was handed out");
+        let work = self.works.remove(position).expect("a work that was handed out");
         debug_assert!(work.state == State::Running);
         self.running -= 1;
         self.touched = self.touched.max(position);
@@ -292,7 +285,7 @@ impl<T: Clone> Schedule<T> {
         match (lane.queue.front(), lane.held) {
             (Some(next), _) => {
                 let next = *next;
-                self.works.get_mut(&next).expect("a work of its lane").state = State::Ready;
+                self.works.get_mut(next).expect("a work of its lane").state = State::Ready;
                 self.ready.push_back(next);
             }
             (None, Some(_)) => self.wanted.push_back(number),
@@ -300,11 +293,9 @@ impl<T: Clone> Schedule<T> {
         }
     }
 
-    /// An event that `next` gave has failed at this time, and is tried again at `due`. What follows it in its stream waits, and
-    /// isn't kept.
+    /// An event that `next` gave has failed at this time, and is tried again at `due`. What follows it in its stream waits.
     pub(super) fn fail(&mut self, position: u64, due: Duration, at: i64) {
-        let order = self.order;
-        let work = self.works.get_mut(&position).expect("a work that was handed out");
+        let work = self.works.get_mut(position).expect("a work that was handed out");
         debug_assert!(work.state == State::Running);
         self.running -= 1;
         self.touched = self.touched.max(position);
@@ -314,19 +305,30 @@ impl<T: Clone> Schedule<T> {
             work.first_failure = at;
         }
         self.due.push(Reverse((due, position)));
-        let Some(number) = work.lane.filter(|_| order == Order::PerStream) else { return };
-        let lane = &mut self.lanes[number];
-        if lane.queue.len() > 1 {
-            for queued in lane.queue.drain(1..) {
-                self.works.remove(&queued);
-            }
-            self.set_held(number, Some(position));
+    }
+
+    /// Lets go of events that wait for another of their stream, which is being handled or has failed: they are read again when
+    /// it is their turn. `false` if there are none. For when nothing is ready, and there is no room to look for what is.
+    pub(super) fn make_room(&mut self) -> bool {
+        if self.order != Order::PerStream {
+            return false;
         }
+        let queued = self.works.values().filter(|work| work.state == State::Queued);
+        let lanes: BTreeSet<usize> = queued.filter_map(|work| work.lane).collect();
+        for number in &lanes {
+            let queue = &mut self.lanes[*number].queue;
+            let first = *queue.front().expect("an event that others wait for");
+            for position in queue.drain(1..) {
+                self.works.remove(position);
+            }
+            self.set_held(*number, Some(first));
+        }
+        !lanes.is_empty()
     }
 
     /// An event that `next` gave wasn't handled after all.
     pub(super) fn give_back(&mut self, position: u64) {
-        let work = self.works.get_mut(&position).expect("a work that was handed out");
+        let work = self.works.get_mut(position).expect("a work that was handed out");
         debug_assert!(work.state == State::Running);
         work.state = State::Ready;
         self.running -= 1;
@@ -377,7 +379,7 @@ impl<T: Clone> Schedule<T> {
 
     /// Everything up to here is finished.
     pub(super) fn low(&self) -> Position {
-        let first = self.works.first_key_value().map_or(self.through, |(position, _)| position - 1);
+        let first = self.works.first().map_or(self.through, |position| position - 1);
         let held = self.held.first().map_or(self.through, |(after, _)| *after);
         Position(first.min(held))
     }
@@ -385,12 +387,12 @@ impl<T: Clone> Schedule<T> {
     /// What is finished; with `done`, as if that event were, too.
     pub(super) fn progress(&self, done: Option<u64>, due: impl Fn(Duration) -> i64) -> Progress {
         let touched = self.touched.max(done.unwrap_or(0));
-        let is_left = |position: &u64| Some(*position) != done;
-        let behind = self.works.range(touched + 1..).map(|(position, _)| *position).find(is_left);
+        let is_left = |position: u64| Some(position) != done;
+        let behind = self.works.first_behind(touched, is_left);
         let through = behind.map_or(self.through, |position| position - 1);
-        let before = self.works.range(..=touched).filter(|(position, _)| is_left(position));
+        let before = self.works.up_to(touched).into_iter().filter(|(position, _)| is_left(*position));
         let waiting = before.map(|(position, work)| Waiting {
-            position: *position,
+            position,
             failed: work.failed,
             first_failure: work.first_failure,
             due: match work.state {

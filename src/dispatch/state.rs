@@ -1,13 +1,13 @@
 //! What a consumer has read, handed out, finished and saved; and what it waits for. Nothing here blocks or calls user code.
 
-use super::delivery::{Origin, Ticket};
+use super::chunk::Chunk;
 use super::emission::Emissions;
 use super::engine::Engine;
 use super::parking::Parking;
 use super::progress::Progress;
 use super::redrive::Redrives;
 use super::saver::Saver;
-use super::schedule::{Next, Schedule};
+use super::schedule::Schedule;
 use super::source::Source;
 use crate::Position;
 use crate::error::Error;
@@ -43,6 +43,9 @@ pub(super) struct State {
     pub(super) redrives: Redrives,
     /// Calls of the handler that are under way.
     pub(super) in_flight: usize,
+    /// Calls that were handed out together, and how many are next.
+    pub(super) chunks: Vec<Arc<Chunk>>,
+    pub(super) chunk_len: usize,
     /// When those that can't be stopped are overdue, by position and whether they are dead letters; `None` for those that are.
     pub(super) calls: BTreeMap<(u64, bool), Option<Duration>>,
     pub(super) is_paused: bool,
@@ -98,6 +101,8 @@ impl State {
             emissions: Emissions::new(newest.redriven.clone()),
             redrives: Redrives::default(),
             in_flight: 0,
+            chunks: Vec::new(),
+            chunk_len: 1,
             calls: BTreeMap::new(),
             is_paused: newest.is_paused,
             last_error: None,
@@ -168,7 +173,10 @@ impl State {
     /// Ends in order: nothing more is handed out, what is under way may end until then, progress is saved.
     pub(super) fn stop(&mut self, until: Duration, reason: Result<(), Error>) {
         match &mut self.phase {
-            Phase::Running => self.phase = Phase::Stopping { until, reason, is_final: false },
+            Phase::Running => {
+                self.phase = Phase::Stopping { until, reason, is_final: false };
+                self.recall();
+            }
             Phase::Stopping { until: earlier, .. } => *earlier = until.min(*earlier),
             Phase::Over(_) => {}
         }
@@ -325,37 +333,6 @@ impl State {
         self.end(reason);
     }
 
-    /// The next call, if there is one to be made now.
-    pub(super) fn next(&mut self, engine: &Engine) -> Option<Arc<Ticket>> {
-        if !matches!(self.phase, Phase::Running) || self.is_paused || self.saver.saved().is_none() {
-            return None;
-        }
-        if let Some(ticket) = self.next_letter(engine) {
-            return Some(self.call(engine, ticket));
-        }
-        if self.saver.uncounted() + self.schedule.running() >= engine.settings.in_flight_max {
-            if self.saver.uncounted() > 0 {
-                self.ask_to_save();
-            }
-            return None;
-        }
-        let next = self.schedule.next(self.now)?;
-        let next = self.follow(engine, next)?;
-        let next = self.begin_careful(engine, next)?;
-        let Next { position: _, item, attempt, first_failure } = next;
-        let ticket = Ticket::new(item, &engine.name, attempt, first_failure, Origin::Log, engine.emits);
-        Some(self.call(engine, ticket))
-    }
-
-    fn call(&mut self, engine: &Engine, ticket: Ticket) -> Arc<Ticket> {
-        self.in_flight += 1;
-        if let Some(limit) = engine.settings.deadline.filter(|_| engine.handler.blocks()) {
-            let due = self.now.saturating_add(limit);
-            self.calls.insert((ticket.position, ticket.origin != Origin::Log), Some(due));
-        }
-        Arc::new(ticket)
-    }
-
     /// Has progress saved, once what is saved now is.
     pub(super) fn ask_to_save(&mut self) {
         if self.saver.is_idle() {
@@ -375,7 +352,8 @@ impl State {
             _ => None,
         };
         let call = self.calls.values().flatten().min().copied();
-        let due = [retry, save, stop, call].into_iter().flatten();
+        let chunk = self.chunks.iter().filter(|chunk| chunk.left() > 0).map(|chunk| chunk.due()).min();
+        let due = [retry, save, stop, call, chunk].into_iter().flatten();
         let next = due.filter(|due| *due > self.now).min()?;
         if self.alarm.is_some_and(|alarm| alarm <= next) {
             return None;
@@ -393,14 +371,5 @@ impl State {
     pub(super) fn alarmed(&mut self) {
         self.alarm = None;
         self.fresh = true;
-    }
-
-    /// Whether another worker would find a call to make.
-    pub(super) fn has_work(&self, engine: &Engine) -> bool {
-        let calls = matches!(self.phase, Phase::Running) && !self.is_paused && self.saver.saved().is_some();
-        let has_room = self.saver.uncounted() + self.schedule.running() < engine.settings.in_flight_max;
-        let is_begun = self.begun.is_none() || self.is_begun_saved();
-        let is_alone = self.careful == 0 || self.in_flight == 0 && is_begun;
-        calls && (self.redrives.is_ready() || has_room && is_alone && self.schedule.is_ready(self.now))
     }
 }

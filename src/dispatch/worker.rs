@@ -1,7 +1,7 @@
 //! What a thread or a task of a consumer does: it takes a delivery, calls the handler, and says how that has ended.
 
 use super::delivery::Ticket;
-use super::engine::{Engine, Turn};
+use super::engine::{Answered, Engine, Turn};
 use super::handler::{Answer, Called};
 use crate::error::Error;
 use crate::medium::Job;
@@ -18,14 +18,17 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
 /// Works until the consumer is over.
 pub(super) async fn work(engine: Arc<Engine>) {
-    let (mut answered, mut listener) = (None, None);
+    let (mut answered, mut listener) = (Answered::default(), None);
     loop {
-        match engine.turn(answered.take()) {
+        match engine.turn(&mut answered) {
             Turn::Over => return,
-            Turn::Call(ticket) => {
+            Turn::Call(chunk) => {
                 listener = None;
-                let answer = Call::new(&engine, &ticket).await;
-                answered = Some((ticket, answer));
+                while let Some(ticket) = chunk.take() {
+                    let answer = Call::new(&engine, ticket).await;
+                    answered.answers.push((ticket.clone(), answer));
+                }
+                answered.chunk = Some(chunk);
             }
             Turn::Idle => match listener.take() {
                 // Looks once more, now that it would be woken.

@@ -84,6 +84,11 @@ impl World {
         true
     }
 
+    /// As a consumer does when nothing is ready.
+    fn make_room(&mut self) -> bool {
+        self.schedule.is_full() && self.schedule.make_room()
+    }
+
     fn take(&mut self, which: u8) -> Option<Next<u8>> {
         let count = self.running.len();
         (count > 0).then(|| self.running.swap_remove(usize::from(which) % count))
@@ -144,7 +149,7 @@ impl World {
                 self.finished.push(0);
             }
             Op::Read(count) => drop((0..count % 5).take_while(|_| self.read()).count()),
-            Op::Next => drop(self.next()),
+            Op::Next => drop(self.next() || self.make_room()),
             Op::Finish(which) => drop(self.finish(which)),
             Op::Fail(which, delay) => {
                 if let Some(next) = self.take(which) {
@@ -178,7 +183,7 @@ impl World {
     fn drain(&mut self) {
         for _ in 0..100_000 {
             self.now += Duration::from_millis(100);
-            let moved = [self.read(), self.fill(3), self.next(), self.finish(0)];
+            let moved = [self.read(), self.fill(3), self.next() || self.make_room(), self.finish(0)];
             self.check();
             if moved == [false; 4] {
                 break;
@@ -233,6 +238,9 @@ fn a_stream_that_fails_holds_back_nobody_and_takes_no_memory() {
     schedule.fail(next.position, Duration::from_secs(1), 5);
     for position in (2..1_000_000).step_by(2) {
         schedule.add(Position(position), "bad-1", ());
+        if schedule.is_full() {
+            assert!(schedule.next(Duration::ZERO).is_none() && schedule.make_room());
+        }
         schedule.add(Position(position + 1), "good-1", ());
         let next = schedule.next(Duration::ZERO).expect("an event of the other stream");
         assert_eq!((next.position, next.attempt), (position + 1, 1));
@@ -274,6 +282,7 @@ fn many_streams_that_are_held_back_end_reading() {
         }
         let next = schedule.next(Duration::ZERO).expect("its first event");
         schedule.fail(next.position, Duration::from_secs(1), 0);
+        assert!(schedule.make_room());
     }
     assert!((200..300).contains(&schedule.held.len()), "{}", schedule.held.len());
     let bytes = schedule.progress(None, |_| i64::MAX).encode().expect("bytes").len();
