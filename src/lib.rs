@@ -30,7 +30,8 @@
 //!   [`Transaction::fail_if_any`] commits only if no new one matches.
 //! - [`Store::subscribe`] follows the store: a [`Cursor`] gives owned batches of what is there and what comes, here and in other
 //!   processes.
-//! - [`RetryPolicy`] says when what failed is tried again.
+//! - [`Consumer`]: a durable reader that handles every event at least once, tries again what fails ([`RetryPolicy`]), keeps what it
+//!   gives up ([`DeadLetters`]), and emits events exactly once ([`Delivery::emit`]).
 //! - [`EventStore`] is what another back end implements; [`Store`] is written over it, [`AnyStore`] hides which one it is.
 //! - [`Pending`] is every operation that can wait: `.wait()` in a thread, `.await` in a task.
 //! - [`Durability`] names what an `Ok` has survived; [`RecoveryReport`] says what opening found.

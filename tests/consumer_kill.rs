@@ -80,6 +80,7 @@ fn by_stream(store: &Store, category: &str) -> BTreeMap<String, Vec<(String, Str
     found
 }
 
+// D21
 #[test]
 fn a_pipeline_that_is_killed_derives_each_event_once() {
     let kills = std::env::var("ORCHESTRIX_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10);

@@ -84,6 +84,7 @@ impl State {
             Origin::Log => {
                 let due = self.now.saturating_add(after);
                 self.schedule.fail(ticket.position, due, engine.clock.now());
+                self.saver.changed();
             }
             Origin::Letter(_) => self.redrive_failed(),
         }

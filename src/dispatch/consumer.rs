@@ -3,10 +3,10 @@
 use super::delivery::{Delivery, FromEvent};
 use super::engine::Settings;
 use super::handler::{Async, Blocking, Handle, Handler, Typed};
+use super::order::Order;
 use super::outcome::{GiveUp, Handled};
 use super::retry::RetryPolicy;
 use super::running::RunningConsumer;
-use super::schedule::Order;
 use super::start;
 use super::worker::{self, Task};
 use crate::error::Error;

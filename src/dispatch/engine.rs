@@ -4,9 +4,9 @@
 use super::chunk::Chunk;
 use super::delivery::Ticket;
 use super::handler::{Answer, Handle};
+use super::order::Order;
 use super::outcome::GiveUp;
 use super::retry::RetryPolicy;
-use super::schedule::Order;
 use super::state::State;
 use crate::error::Error;
 use crate::medium::Job;

@@ -17,7 +17,7 @@ const TEXT_BYTES_MAX: usize = 4 << 10;
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
 /// What is said of an event that was given up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) stream: String,
     pub(super) revision: u64,
@@ -30,6 +30,9 @@ pub(super) struct Record {
     pub(super) last_failure: i64,
     pub(super) handler_version: String,
 }
+
+/// As it is kept, behind the version.
+type Stored = ((String, u64, u64, i64), String, Vec<String>, (u32, i64, i64), String);
 
 /// An event that a consumer gave up on, with what it failed with. It stays until a redrive of it is acknowledged, or it is discarded.
 #[derive(Clone)]
@@ -101,6 +104,31 @@ impl Record {
             last_failure: 0,
             handler_version: String::new(),
         }
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
+        let place = (&self.stream, self.revision, self.position, self.commit_time);
+        let times = (self.attempts, self.first_failure, self.last_failure);
+        encode(&(place, &self.reason, &self.errors, times, &self.handler_version))
+    }
+
+    /// The record that an event of the dead-letter log holds.
+    pub(super) fn decode(event: EventRef<'_>) -> Result<Self, Error> {
+        let (place, reason, errors, times, handler_version) = decode::<Stored>(event)?;
+        let (stream, revision, position, commit_time) = place;
+        let (attempts, first_failure, last_failure) = times;
+        Ok(Self {
+            stream,
+            revision,
+            position,
+            commit_time,
+            reason,
+            errors,
+            attempts,
+            first_failure,
+            last_failure,
+            handler_version,
+        })
     }
 
     pub(super) fn letter(

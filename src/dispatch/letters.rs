@@ -50,7 +50,7 @@ pub(super) fn keep(
     record: &Record,
     event: EventRef<'_>,
 ) -> Pending<Receipt> {
-    match letter::encode(record) {
+    match record.encode() {
         Ok(data) => append(letters, consumer, &[NewEvent::raw(LETTER, data), event.to_new_event()]),
         Err(error) => Pending::ready(Err(error)),
     }
@@ -91,7 +91,7 @@ impl<T> Fold<T> {
         let mut closed = Vec::new();
         match event.event_type() {
             LETTER => {
-                self.before.insert(stream.to_owned(), (event.revision().0, decode(event)?));
+                self.before.insert(stream.to_owned(), (event.revision().0, Record::decode(event)?));
             }
             REDRIVEN | DISCARDED => {
                 for number in decode::<Vec<u64>>(event)? {
@@ -158,7 +158,7 @@ pub(super) async fn load(
     let (Some(record), Some(copy)) = (events.next(), events.next()) else {
         return Err(Error::other(format!("dead letter {number} of consumer {consumer:?} is not there")));
     };
-    Ok(decode::<Record>(record)?.letter(&consumer, number, copy)?.event)
+    Ok(Record::decode(record)?.letter(&consumer, number, copy)?.event)
 }
 
 /// Reads the letters of a consumer, or of all, on from where it was.

@@ -2,14 +2,13 @@
 
 use crate::error::Error;
 use crate::limits::CHECKPOINT_BYTES_MAX;
-use serde::{Deserialize, Serialize};
 
 /// Version of the record.
 const VERSION: u8 = 1;
 const BINCODE: bincode::config::Configuration = bincode::config::standard();
 
 /// Everything up to `through` is finished, but for what is listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// One more with each reset: what an earlier one has left behind doesn't count.
     pub(super) generation: u64,
@@ -30,7 +29,7 @@ pub(super) struct Progress {
 }
 
 /// An event that isn't finished.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub(super) position: u64,
     /// Attempts that failed.
@@ -40,9 +39,33 @@ pub(super) struct Waiting {
     pub(super) due: i64,
 }
 
+/// As it is kept, behind the version.
+type Stored =
+    (u64, u64, u64, Vec<(u64, u32, i64, i64)>, Vec<(String, u64)>, Vec<u64>, bool, bool, Vec<(u64, u32)>);
+
 impl Progress {
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
-        bincode::serde::encode_to_vec((VERSION, self), BINCODE).map_err(Error::other)
+        let Self { generation, sequence, through, held, redriven, is_paused, is_clean, started, .. } = self;
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|waiting| (waiting.position, waiting.failed, waiting.first_failure, waiting.due));
+        let waiting: Vec<_> = waiting.collect();
+        let stored =
+            (VERSION, (generation, sequence, through, waiting, held, redriven, is_paused, is_clean, started));
+        bincode::serde::encode_to_vec(stored, BINCODE).map_err(Error::other)
+    }
+
+    fn of(stored: Stored) -> Self {
+        let (generation, sequence, through, waiting, held, redriven, is_paused, is_clean, started) = stored;
+        let waiting = waiting.into_iter().map(|(position, failed, first_failure, due)| Waiting {
+            position,
+            failed,
+            first_failure,
+            due,
+        });
+        let waiting = waiting.collect();
+        Self { generation, sequence, through, waiting, held, redriven, is_paused, is_clean, started }
     }
 
     /// # Errors
@@ -62,8 +85,8 @@ impl Progress {
                 )));
             }
         }
-        match bincode::serde::decode_from_slice::<(u8, Self), _>(bytes, config) {
-            Ok(((_, progress), used)) if used == bytes.len() => Ok(progress),
+        match bincode::serde::decode_from_slice::<(u8, Stored), _>(bytes, config) {
+            Ok(((_, stored), used)) if used == bytes.len() => Ok(Self::of(stored)),
             Ok((_, used)) => {
                 let found = bytes.len();
                 Err(Error::invalid(format!(

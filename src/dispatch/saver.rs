@@ -18,6 +18,8 @@ pub(super) struct Saver {
     /// Events that were finished since progress was taken for a save.
     finished: usize,
     under_way: Option<UnderWay>,
+    /// Something has changed besides, since then: an attempt has failed.
+    is_changed: bool,
     /// A save is to begin whatever the count.
     is_wanted: bool,
     /// What was saved last, and when its save began.
@@ -46,6 +48,7 @@ impl Saver {
             sequence: newest.sequence,
             emitted: Position::START,
             finished: 0,
+            is_changed: false,
             under_way: None,
             is_wanted: true,
             saved: None,
@@ -65,6 +68,11 @@ impl Saver {
 
     pub(super) fn finished(&mut self) {
         self.finished += 1;
+    }
+
+    /// What isn't finished has changed: an attempt has failed.
+    pub(super) fn changed(&mut self) {
+        self.is_changed = true;
     }
 
     pub(super) fn emitted(&mut self, position: Position) {
@@ -100,7 +108,7 @@ impl Saver {
 
     /// When a save is due by time, if there is anything to save.
     pub(super) fn next_due(&self, through: Position) -> Option<Duration> {
-        let has_moved = self.is_wanted || self.finished > 0 || self.read != through;
+        let has_moved = self.is_wanted || self.is_changed || self.finished > 0 || self.read != through;
         let due = self.began.saturating_add(self.every).max(self.not_before);
         (self.under_way.is_none() && has_moved).then_some(due)
     }
@@ -115,7 +123,7 @@ impl Saver {
         now: Duration,
     ) {
         let progress = self.number(progress);
-        (self.is_wanted, self.began, self.read) = (false, now, read);
+        (self.is_wanted, self.is_changed, self.began, self.read) = (false, false, now, read);
         let finished = std::mem::take(&mut self.finished);
         let through = Position(progress.through).max(low).max(self.emitted);
         let pending = match progress.encode() {

@@ -1,6 +1,7 @@
 //! Which event is handled next: order, retries, and what is held back. A pure function of what it is told; it knows neither
 //! stores nor handlers, and reads no clock. Its memory is bounded by the events that may be under way, whatever waits behind them.
 
+use super::order::Order;
 use super::progress::{Progress, Waiting};
 use super::works::Works;
 use crate::Position;
@@ -10,19 +11,6 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Which events wait for one another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Order {
-    /// The events of a stream are handled one after another, streams side by side. One that fails holds back its stream alone.
-    #[default]
-    PerStream,
-    /// All events are handled one after another. One that fails holds back all.
-    Total,
-    /// No event waits for another.
-    None,
-}
 
 /// Lanes without events that are kept, beside twice as many as events.
 const LANES_KEPT: usize = 1_024;
@@ -164,9 +152,9 @@ impl<T: Clone> Schedule<T> {
         if self.order != Order::PerStream {
             return self.push(position.0, stream, item);
         }
-        let number = self.lane_of(stream);
-        if self.lanes[number].held.is_none() {
-            self.push_to(position.0, Some(number), item);
+        let lane = self.lane_of(stream);
+        if self.lanes[lane].held.is_none() {
+            self.push_to(position.0, Some(lane), item);
         }
     }
 
@@ -280,8 +268,7 @@ impl<T: Clone> Schedule<T> {
         self.touched = self.touched.max(position);
         let Some(number) = work.lane else { return };
         let lane = &mut self.lanes[number];
-        let first = lane.queue.pop_front();
-        debug_assert_eq!(first, Some(position));
+        lane.queue.pop_front();
         match (lane.queue.front(), lane.held) {
             (Some(next), _) => {
                 let next = *next;
@@ -314,7 +301,7 @@ impl<T: Clone> Schedule<T> {
             return false;
         }
         let queued = self.works.values().filter(|work| work.state == State::Queued);
-        let lanes: BTreeSet<usize> = queued.filter_map(|work| work.lane).collect();
+        let lanes = queued.filter_map(|work| work.lane).collect::<BTreeSet<usize>>();
         for number in &lanes {
             let queue = &mut self.lanes[*number].queue;
             let first = *queue.front().expect("an event that others wait for");
@@ -388,8 +375,7 @@ impl<T: Clone> Schedule<T> {
     pub(super) fn progress(&self, done: Option<u64>, due: impl Fn(Duration) -> i64) -> Progress {
         let touched = self.touched.max(done.unwrap_or(0));
         let is_left = |position: u64| Some(position) != done;
-        let behind = self.works.first_behind(touched, is_left);
-        let through = behind.map_or(self.through, |position| position - 1);
+        let through = self.works.first_behind(touched, is_left).map_or(self.through, |behind| behind - 1);
         let before = self.works.up_to(touched).into_iter().filter(|(position, _)| is_left(*position));
         let waiting = before.map(|(position, work)| Waiting {
             position,

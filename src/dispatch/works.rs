@@ -139,7 +139,7 @@ mod tests {
                         works.insert(next, at);
                         model.insert(next, at);
                     }
-                    2 if model.get(&at).is_none() && at > 0 => {
+                    2 if !model.contains_key(&at) && at > 0 => {
                         works.insert(at, at);
                         model.insert(at, at);
                         next = next.max(at);

@@ -108,7 +108,8 @@ impl Slots {
     /// # Errors
     /// `Corrupt`: neither of its slots is whole. `Invalid`: another consumer has its place. `Unsupported`, `Io`.
     pub(crate) fn open(medium: &Medium, store: &StoreId, consumer: &str) -> Result<Self, Error> {
-        let slots = Self::at(medium, store, &path_of(consumer))?;
+        let slots =
+            Self::at(medium, store, &path_of(consumer), &format!("checkpoint of consumer {consumer:?}"))?;
         match &slots.newest {
             Some(slot) if slot.consumer != consumer => {
                 let other = &slot.consumer;
@@ -125,7 +126,7 @@ impl Slots {
         Self { path: path_of(consumer), newest: None, side: 0, settled: false, named: false }
     }
 
-    fn at(medium: &Medium, store: &StoreId, path: &str) -> Result<Self, Error> {
+    fn at(medium: &Medium, store: &StoreId, path: &str, what: &str) -> Result<Self, Error> {
         let (mut newest, mut side, mut fault, mut files) = (None::<Slot>, 0, None, 0);
         for (number, letter) in SIDES.iter().enumerate() {
             let file = format!("{path}{letter}");
@@ -139,7 +140,7 @@ impl Slots {
                 }
                 Some(Err(found)) => {
                     files += 1;
-                    fault = Some(found.into_error("checkpoint", &file, None));
+                    fault = Some(found.into_error(what, &file, None));
                 }
             }
         }
@@ -169,8 +170,10 @@ impl Slots {
         let names = entries.iter().filter(|entry| entry.is_file && is_slot(&entry.name));
         let mut paths: Vec<&str> = names.map(|entry| &entry.name[..entry.name.len() - 1]).collect();
         paths.dedup();
-        let newest =
-            |path| Self::at(medium, store, &format!("{CONSUMERS_DIR}/{path}")).map(|slots| slots.newest);
+        let newest = |path| {
+            Self::at(medium, store, &format!("{CONSUMERS_DIR}/{path}"), "checkpoint")
+                .map(|slots| slots.newest)
+        };
         Ok(paths.into_iter().filter_map(|path| newest(path).transpose()).collect())
     }
 

@@ -84,7 +84,7 @@ async fn handle(oracle: Shared, event: Delivery) -> Handled {
     let (stream, revision) = (event.stream().to_owned(), event.revision().0);
     let number: u64 = String::from_utf8_lossy(event.event().data()).parse()?;
     lock(&oracle).asked(&stream, revision);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         Yield::default().await;
     }
     event.emit(format!("out-{number}"), NewEvent::raw("derived", b""))?;
