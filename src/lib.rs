@@ -70,7 +70,7 @@ pub mod testing;
 
 pub use dispatch::{
     Consumer, DeadLetter, DeadLetters, Delivery, FromEvent, GiveUp, GivenUp, Handled, Handler, NoHandler,
-    Order, Outcome, Raw, Ready, RetryPolicy, RunningConsumer, Status, Task,
+    Order, Outcome, Raw, Ready, RetryPolicy, RunningConsumer, Status, StoredConsumer, Task,
 };
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind, Undecoded, UndecodedReason};
 #[cfg(feature = "derive")]

@@ -80,6 +80,10 @@ impl EventStore for Noting {
         self.note(format!("save_checkpoint {consumer} {}", checkpoint.low));
         Pending::ready(Err(orchestrix::Error::closed()))
     }
+    fn consumers(&self) -> Pending<Vec<String>> {
+        self.note("consumers".to_owned());
+        Pending::ready(Ok(vec!["mailer".to_owned()]))
+    }
     fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
         self.note(format!("forget_checkpoint {consumer}"));
         Pending::ready(Err(orchestrix::Error::closed()))
@@ -117,6 +121,7 @@ fn call_all(store: &impl EventStore) {
     assert_eq!(store.progress("mailer").wait().expect("progress"), Some(vec![11]));
     let checkpoint = store.checkpoint("mailer").wait().expect("an answer").expect("a checkpoint");
     assert!(store.save_checkpoint("mailer", checkpoint).wait().expect_err("closed").is_closed());
+    assert_eq!(store.consumers().wait().expect("names"), ["mailer"]);
     assert!(store.forget_checkpoint("mailer").wait().expect_err("closed").is_closed());
     assert!(store.lease("mailer").wait().expect_err("taken").is_locked());
     assert!(store.dead_letters().is_ok());
@@ -127,7 +132,7 @@ fn call_all(store: &impl EventStore) {
     assert!(store.capabilities().snapshots && store.capabilities().progress);
 }
 
-const CALLS: [&str; 19] = [
+const CALLS: [&str; 20] = [
     "commit a-1 Process",
     "read events of stream \"a-1\"",
     "head a-1",
@@ -138,6 +143,7 @@ const CALLS: [&str; 19] = [
     "progress mailer",
     "checkpoint mailer",
     "save_checkpoint mailer 19",
+    "consumers",
     "forget_checkpoint mailer",
     "lease mailer",
     "dead_letters",

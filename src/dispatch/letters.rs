@@ -62,12 +62,12 @@ pub(super) struct Fold<T> {
     /// The record that the next event of a stream is the copy for.
     before: HashMap<String, (u64, Record)>,
     /// Positions that are open, by consumer: a letter that a crash has doubled counts once.
-    positions: HashSet<(String, u64)>,
+    positions: HashMap<String, HashSet<u64>>,
 }
 
 impl<T> Fold<T> {
     pub(super) fn new() -> Self {
-        Self { open: BTreeMap::new(), before: HashMap::new(), positions: HashSet::new() }
+        Self { open: BTreeMap::new(), before: HashMap::new(), positions: HashMap::new() }
     }
 
     /// Takes in the next event of the dead-letter log. Returns what is done with by it.
@@ -82,7 +82,7 @@ impl<T> Fold<T> {
             return Ok(Vec::new());
         };
         if let Some((number, record)) = self.before.remove(stream) {
-            if self.positions.insert((consumer.to_owned(), record.position)) {
+            if self.positions.entry(consumer.to_owned()).or_default().insert(record.position) {
                 let made = visit(&record, consumer, number, event)?;
                 self.open.insert((consumer.to_owned(), number), made);
             }
@@ -96,7 +96,9 @@ impl<T> Fold<T> {
             REDRIVEN | DISCARDED => {
                 for number in decode::<Vec<u64>>(event)? {
                     if let Some(done) = self.open.remove(&(consumer.to_owned(), number)) {
-                        self.positions.remove(&(consumer.to_owned(), position_of(&done)));
+                        if let Some(positions) = self.positions.get_mut(consumer) {
+                            positions.remove(&position_of(&done));
+                        }
                         closed.push(done);
                     }
                 }
@@ -245,7 +247,8 @@ impl Letters {
 
     /// Whether there is an open letter of the event at a position.
     pub(super) fn has_position(&self, position: u64) -> bool {
-        self.fold.positions.contains(&(self.consumer.to_string(), position))
+        !self.streams.is_empty()
+            && self.fold.positions.get(&*self.consumer).is_some_and(|open| open.contains(&position))
     }
 
     /// The first open letter from a number on that is asked for.

@@ -27,6 +27,7 @@ mod schedule;
 mod source;
 mod start;
 mod state;
+mod stored;
 mod worker;
 mod works;
 
@@ -39,4 +40,5 @@ pub use order::Order;
 pub use outcome::{GiveUp, Handled, Outcome};
 pub use retry::{GivenUp, RetryPolicy};
 pub use running::{RunningConsumer, Status};
+pub use stored::StoredConsumer;
 pub use worker::Task;

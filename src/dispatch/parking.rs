@@ -102,10 +102,6 @@ impl State {
     /// Writes an event to the dead letters.
     pub(super) fn park(&mut self, engine: &Engine, ticket: &Ticket, reason: &str, errors: &[String]) {
         let position = ticket.position;
-        if self.parking.letters.has_position(position) {
-            // An earlier run has written it, and has ended before it could say so.
-            return self.finish(position);
-        }
         let max = engine.settings.dead_letters_max;
         let open = self.parking.letters.count() + self.parking.writing.len() as u64;
         let log = match &self.parking.log {
@@ -138,6 +134,12 @@ impl State {
 
     /// Later events of a stream that has dead letters follow them. `None` if this is one.
     pub(super) fn follow(&mut self, engine: &Engine, next: Next<Kept>) -> Option<Next<Kept>> {
+        if self.parking.letters.has_position(next.position) {
+            // An earlier run has written it, and has ended before it could say so.
+            self.finish(next.position);
+            self.refresh();
+            return None;
+        }
         let settings = &engine.settings;
         let follows = settings.give_up != GiveUp::ParkAlone && settings.order != Order::None;
         if !follows || !self.parking.letters.has(next.item.event().stream()) {

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::check;
 use crate::limits::CONSUMER_NAME_BYTES_MAX;
 use crate::medium::bug;
+use crate::pending::Pending;
 use crate::store::{Clock, EventStore, Kept, ReadRequest, Start, Store};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub(super) fn start<B: EventStore>(
     let shared: Arc<dyn EventStore> = store.shared().clone();
     let name: Arc<str> = name.into();
     let lease = shared.lease(&name).wait()?;
-    let Newest { progress: found, generation } = newest(&*shared, &name)?;
+    let newest: Pending<Newest> = Pending::new(newest(shared.clone(), name.clone()));
+    let Newest { progress: found, generation } = newest.wait()?;
     let begin = found.as_ref().map_or(settings.begin, |found| Start::After(Position(found.through)));
     let follow = store.subscribe().query(settings.query.clone()).start(begin).name(&*name);
     let cursor = follow.batch_max(settings.in_flight_max.min(crate::limits::BATCH_EVENTS_MAX)).open()?;
@@ -60,23 +62,23 @@ pub(super) fn start<B: EventStore>(
 }
 
 /// Where a consumer goes on.
-struct Newest {
+pub(super) struct Newest {
     /// `None` if it begins.
-    progress: Option<Progress>,
-    generation: u64,
+    pub(super) progress: Option<Progress>,
+    pub(super) generation: u64,
 }
 
 /// The newest progress: that of the checkpoint, or of a commit behind it. A commit of another generation, or of a consumer whose
 /// checkpoint was forgotten, doesn't count.
-fn newest(store: &dyn EventStore, name: &str) -> Result<Newest, Error> {
-    let saved = store.checkpoint(name).wait()?;
-    let saved = saved.map(|saved| Progress::decode(&saved.data, name)).transpose()?;
+pub(super) async fn newest(store: Arc<dyn EventStore>, name: Arc<str>) -> Result<Newest, Error> {
+    let saved = store.checkpoint(&name).await?;
+    let saved = saved.map(|saved| Progress::decode(&saved.data, &name)).transpose()?;
     let marked = store.capabilities().progress && !bug!(store.clock(), ignore_marks);
     let committed = match marked {
-        true => store.progress(name).wait()?,
+        true => store.progress(&name).await?,
         false => None,
     };
-    let committed = committed.map(|bytes| Progress::decode(&bytes, name)).transpose()?;
+    let committed = committed.map(|bytes| Progress::decode(&bytes, &name)).transpose()?;
     let of = |progress: Progress| Newest { generation: progress.generation, progress: Some(progress) };
     Ok(match (saved, committed) {
         (Some(saved), Some(committed))

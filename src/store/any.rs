@@ -54,6 +54,9 @@ macro_rules! hand_on {
         fn save_checkpoint(&$self, consumer: &str, checkpoint: Checkpoint) -> Pending<()> {
             $to.save_checkpoint(consumer, checkpoint)
         }
+        fn consumers(&$self) -> Pending<Vec<String>> {
+            $to.consumers()
+        }
         fn forget_checkpoint(&$self, consumer: &str) -> Pending<()> {
             $to.forget_checkpoint(consumer)
         }

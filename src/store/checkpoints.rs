@@ -176,6 +176,15 @@ fn blocking(core: &Core, act: impl FnOnce() -> Result<(), Error> + Send + 'stati
     Pending::working(work, 0, ())
 }
 
+/// The consumers that have a checkpoint.
+///
+/// # Errors
+/// `Corrupt`: one is damaged. `Io`.
+pub(super) fn consumers(core: &Core) -> Result<Vec<String>, Error> {
+    let slots = Slots::all(&core.log.medium, &core.log.id)?.into_iter();
+    slots.map(|slot| slot.map(|slot| slot.consumer)).collect()
+}
+
 /// What each consumer needs: what stands behind its low position, and the frame that has it.
 ///
 /// # Errors

@@ -113,6 +113,14 @@ pub trait EventStore: Send + Sync + 'static {
         Pending::ready(Err(Error::unsupported("a checkpoint of a consumer")))
     }
 
+    /// The names of all consumers that have a checkpoint, in any order. Claimed by `checkpoints`.
+    ///
+    /// # Errors
+    /// `Corrupt`: one is damaged.
+    fn consumers(&self) -> Pending<Vec<String>> {
+        Pending::ready(Ok(Vec::new()))
+    }
+
     /// Forgets the checkpoint of a consumer, be it damaged or not; it then holds back no retention. Without one there is nothing to do.
     fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
         let _ = consumer;

@@ -91,6 +91,10 @@ impl EventStore for Embedded {
         checkpoints::save(&self.core, consumer, checkpoint)
     }
 
+    fn consumers(&self) -> Pending<Vec<String>> {
+        Pending::ready(checkpoints::consumers(&self.core))
+    }
+
     fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
         checkpoints::forget(&self.core, consumer)
     }

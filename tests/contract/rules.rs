@@ -35,6 +35,7 @@ pub(crate) enum Rule {
     BelieveEveryToken,
     NoLag,
     LeaseTwice,
+    HideConsumers,
     MixDeadLetters,
     ForgetWhoFollows,
 }
@@ -72,6 +73,7 @@ impl Rule {
         (Self::BeginAtTheBeginning, "a_subscription_begins_where_it_is_asked_to"),
         (Self::BelieveEveryToken, "a_subscription_goes_on_from_its_token"),
         (Self::NoLag, "who_is_behind_knows_how_far"),
+        (Self::HideConsumers, "the_checkpoint_is_the_one_saved_last"),
         (Self::LeaseTwice, "a_consumer_runs_once_at_a_time"),
         (Self::MixDeadLetters, "dead_letters_are_kept_apart"),
         (Self::ForgetWhoFollows, "a_subscription_gives_each_event_once"),

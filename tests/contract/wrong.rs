@@ -284,6 +284,13 @@ impl EventStore for Wrong {
         self.real().save_checkpoint(consumer, checkpoint)
     }
 
+    fn consumers(&self) -> Pending<Vec<String>> {
+        match self.rule {
+            Rule::HideConsumers => Pending::ready(Ok(Vec::new())),
+            _ => self.real().consumers(),
+        }
+    }
+
     fn forget_checkpoint(&self, consumer: &str) -> Pending<()> {
         self.real().forget_checkpoint(consumer)
     }

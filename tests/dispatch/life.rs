@@ -175,6 +175,50 @@ everywhere! {
         stop(second);
     }
 
+    fn a_consumer_is_set_back_or_forward(store) {
+        let seen = Seen::default();
+        let last = fill(store, 1, 10);
+        let consumer = reader(store, &seen);
+        reach(&consumer, last);
+        let error = store.reset_consumer("reader", Position(3)).wait().expect_err("it runs");
+        assert!(error.is_locked(), "{error}");
+        stop(consumer);
+        let there = store.consumers().wait().expect("a list");
+        let found: Vec<_> = there.iter().map(|one| (one.name.as_str(), one.position, one.paused)).collect();
+        assert_eq!(found, [("reader", last, false)]);
+        for (position, expected) in [(3, 7), (9, 1), (0, 10)] {
+            seen.clear();
+            store.reset_consumer("reader", Position(position)).wait().expect("a reset");
+            let consumer = reader(store, &seen);
+            reach(&consumer, last);
+            assert_eq!(seen.texts(), numbers(10)[10 - expected..]);
+            stop(consumer);
+        }
+        let beyond = store.reset_consumer("reader", Position(last.0 + 1)).wait().expect_err("there is none");
+        assert!(beyond.is_ahead(), "{beyond}");
+        crate::tools::says(store.reset_consumer("", Position::START).wait(), ErrorKind::Invalid, &["name"]);
+    }
+
+    /// What it had emitted before doesn't count after it was set back.
+    fn a_consumer_that_is_set_back_emits_again(store) {
+        let run = || {
+            let consumer = Consumer::named("emits").category("s").handle(|event: Delivery| {
+                event.emit("out-1", NewEvent::raw("derived", event.event().data().to_vec()))?;
+                Ok(Ack)
+            });
+            let consumer = consumer.start(store).expect("a consumer");
+            reach(&consumer, Position(3));
+            stop(consumer);
+        };
+        fill(store, 1, 3);
+        run();
+        run();
+        assert_eq!(store.head("out-1").wait().expect("a head").map(|head| head.revision), Some(Revision(2)));
+        store.reset_consumer("emits", Position::START).wait().expect("a reset");
+        run();
+        assert_eq!(store.head("out-1").wait().expect("a head").map(|head| head.revision), Some(Revision(5)));
+    }
+
     fn settings_out_of_their_bounds_are_refused(store) {
         let start = |consumer: Consumer| consumer.handle(|_: Delivery| Ok(Ack)).start(store);
         let reader = || Consumer::named("reader");

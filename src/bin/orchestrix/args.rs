@@ -45,11 +45,60 @@ pub(crate) enum Command {
     Repair(Repair),
     Retain(Retain),
     Backup(Backup),
+    /// List the consumers of a store, or set one back
+    #[command(subcommand)]
+    Consumers(Consumers),
+    /// List, show or export the dead letters: events that consumers gave up on
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Check the index against the log, or make it again from the log
     #[command(subcommand)]
     Index(Index),
     #[command(hide = true)]
     DemoWriter(DemoWriter),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Consumers {
+    /// Where each is, by its last checkpoint
+    List,
+    Reset(Reset),
+}
+
+/// Have a consumer go on behind a position when it is started next; no other process may have the store open for writing
+#[derive(Debug, Args)]
+pub(crate) struct Reset {
+    /// Name of the consumer
+    pub(crate) consumer: String,
+    /// The last position that counts as done: 0 for everything that is there
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) to: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dlq {
+    /// One a line, in the order in which they would be redriven
+    List(Letters),
+    Show(DlqShow),
+    /// The events as CloudEvents in JSON, one a line
+    Export(Letters),
+}
+
+/// Which dead letters
+#[derive(Debug, Args)]
+pub(crate) struct Letters {
+    /// Only those of this consumer
+    #[arg(long, value_name = "NAME")]
+    pub(crate) consumer: Option<String>,
+}
+
+/// Everything that is known of one, and its event
+#[derive(Debug, Args)]
+pub(crate) struct DlqShow {
+    /// Id of the event
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) letters: Letters,
 }
 
 #[derive(Debug, Subcommand)]

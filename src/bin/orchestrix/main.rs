@@ -4,7 +4,9 @@
 mod append;
 mod args;
 mod backup;
+mod consumers;
 mod demo;
+mod dlq;
 mod failure;
 mod import;
 mod index;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
         Command::Repair(args) => repair::run(&global, args),
         Command::Retain(args) => retain::run(&global, args),
         Command::Backup(args) => backup::run(&global, args),
+        Command::Consumers(args) => consumers::run(&global, args),
+        Command::Dlq(args) => dlq::run(&global, args),
         Command::Index(args) => index::run(&global, args),
         Command::DemoWriter(args) => demo::write(&args.dir),
     };

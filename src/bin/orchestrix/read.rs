@@ -42,7 +42,7 @@ pub(crate) fn run(global: &Global, args: &Read) -> Result<(), Failure> {
     out.finish()
 }
 
-fn write(event: EventRef<'_>, line: &mut Vec<u8>, out: &mut Out) -> Result<(), Failure> {
+pub(crate) fn write(event: EventRef<'_>, line: &mut Vec<u8>, out: &mut Out) -> Result<(), Failure> {
     line.clear();
     cloudevents::to_json_line(event, line);
     line.push(b'\n');

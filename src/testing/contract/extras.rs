@@ -97,9 +97,13 @@ pub(super) async fn the_checkpoint_is_the_one_saved_last(store: AnyStore) -> Che
     }
     same("checkpoint of another", back.checkpoint("mail").await?, None)?;
     back.save_checkpoint("mail", Checkpoint::new(positions[3], positions[3], vec![3])).await?;
+    let mut names = back.consumers().await?;
+    names.sort();
+    same("consumers that have a checkpoint", names, vec!["mail".to_owned(), "mailer".to_owned()])?;
     back.forget_checkpoint("mailer").await?;
     back.forget_checkpoint("nobody").await?;
     same("checkpoint that was forgotten", back.checkpoint("mailer").await?, None)?;
+    same("consumers that have a checkpoint", back.consumers().await?, vec!["mail".to_owned()])?;
     let other = back.checkpoint("mail").await?.map(|checkpoint| checkpoint.low);
     same("low position of another", other, Some(positions[3]))?;
     let beyond = Position(positions[4].0 + 1);
