@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::outcome::chain_of;
 use super::progress::Progress;
 use super::state::{State, poll};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::expected::{Durability, Expected};
 use crate::medium::bug;
 use crate::pending::Pending;
@@ -50,6 +50,12 @@ impl Emissions {
     }
 }
 
+/// Whether an error is about what was emitted.
+fn is_of_events(error: &Error) -> bool {
+    use ErrorKind::{Conflict, Invalid, Limit, Unsupported};
+    matches!(error.kind(), Invalid | Limit | Unsupported | Conflict)
+}
+
 impl State {
     pub(super) fn advance_emissions(&mut self, engine: &Engine) -> Result<(), Error> {
         while let Some(mut emission) = self.emissions.queue.pop_front() {
@@ -71,7 +77,11 @@ impl State {
                     }
                     self.done(engine, &ticket);
                 }
-                Some(Err(error)) => self.failed(engine, &ticket, &chain_of(&error.into())),
+                Some(Err(error)) if is_of_events(&error) => {
+                    self.failed(engine, &ticket, &chain_of(&error.into()));
+                }
+                // The store can't take anything: that is no fault of the event.
+                Some(Err(error)) => return Err(error),
             }
         }
         Ok(())

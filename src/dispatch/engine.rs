@@ -138,7 +138,11 @@ impl Engine {
         for (ticket, answer) in answered.answers.drain(..) {
             state.answered(self, &ticket, answer);
         }
-        let turn = self.step(&mut state, true);
+        let stays = !state.is_surplus(self);
+        let turn = match self.step(&mut state, stays) {
+            Turn::Idle if !stays => Turn::Over,
+            turn => turn,
+        };
         self.leave(state);
         turn
     }

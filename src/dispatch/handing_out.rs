@@ -45,7 +45,8 @@ impl State {
     /// A worker is done with a chunk.
     pub(super) fn chunk_is_over(&mut self, chunk: &Arc<Chunk>) {
         self.chunk_len = chunk.next_len(self.now);
-        self.chunks.retain(|other| !Arc::ptr_eq(other, chunk));
+        // What is left of one whose handler stops the consumer is taken back.
+        self.chunks.retain(|other| other.left() > 0);
     }
 
     /// Takes back what was handed out and wasn't begun.

@@ -316,6 +316,15 @@ impl State {
         }
     }
 
+    /// Whether the thread that has answered took the place of another, whose call has ended meanwhile: it goes.
+    pub(super) fn is_surplus(&mut self, engine: &Engine) -> bool {
+        let is_surplus = self.threads > engine.settings.workers + self.overdue;
+        if is_surplus {
+            self.threads -= 1;
+        }
+        is_surplus
+    }
+
     /// Once nothing is under way that is waited for, what is finished is saved for the last time.
     fn end_if_stopped(&mut self) {
         let now = self.now;

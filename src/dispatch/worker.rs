@@ -3,6 +3,7 @@
 use super::delivery::Ticket;
 use super::engine::{Answered, Engine, Turn};
 use super::handler::{Answer, Called};
+use super::outcome::Outcome;
 use crate::error::Error;
 use crate::medium::Job;
 use crate::pending::Pending;
@@ -26,7 +27,11 @@ pub(super) async fn work(engine: Arc<Engine>) {
                 listener = None;
                 while let Some(ticket) = chunk.take() {
                     let answer = Call::new(&engine, ticket).await;
+                    let stops = matches!(answer, Answer::Handled(Ok(Outcome::Stop)));
                     answered.answers.push((ticket.clone(), answer));
+                    if stops {
+                        break;
+                    }
                 }
                 answered.chunk = Some(chunk);
             }

@@ -4,7 +4,7 @@ use crate::everywhere;
 use crate::seen::{Seen, append, at_once, fill, numbers, reach, stop, until};
 use orchestrix::prelude::*;
 use orchestrix::{GiveUp, Handler, RecordedEvent};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -212,24 +212,33 @@ everywhere! {
     fn a_closure_past_its_deadline_holds_its_stream_alone(store) {
         let (go, waits) = mpsc::channel::<()>();
         let (seen, waits) = (Seen::default(), Mutex::new(waits));
-        let notes = seen.clone();
-        let consumer = Consumer::named("reader").deadline(Duration::from_millis(5)).handle(move |event: Delivery| {
+        let (most, now) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+        let (notes, peak) = (seen.clone(), most.clone());
+        let consumer = Consumer::named("reader").deadline(Duration::from_millis(50)).handle(move |event: Delivery| {
             notes.note(&event);
-            if event.stream() == "s-1" && event.event().data() == b"0" {
+            if event.stream() == "s-1" && event.revision() == Revision(0) {
                 waits.lock().expect("no panic").recv()?;
+                return Ok(Ack);
             }
+            peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_micros(200));
+            now.fetch_sub(1, Ordering::SeqCst);
             Ok(Ack)
         });
         let consumer = consumer.start(store).expect("a consumer");
         let last = fill(store, 3, 10);
         until("the others", || seen.of("s-0").len() == 10 && seen.of("s-2").len() == 10);
+        until("the last of them", || consumer.status().in_flight == 1);
         let status = consumer.status();
-        assert_eq!((status.overdue, status.in_flight, status.position), (1, 1, Position(1)));
+        assert_eq!((status.overdue, status.position), (1, Position(1)));
         assert_eq!(seen.of("s-1"), ["0"]);
         go.send(()).expect("it waits");
         reach(&consumer, last);
         assert_eq!(seen.of("s-1"), numbers(10));
         assert_eq!(consumer.status().overdue, 0);
+        // The thread that took its place goes: as before, one event is handled at a time.
+        reach(&consumer, fill(store, 3, 10));
+        assert_eq!(most.load(Ordering::SeqCst), 1);
         stop(consumer);
     }
 }

@@ -263,6 +263,42 @@ everywhere! {
     }
 }
 
+/// What the store can't take is no fault of the event: the consumer stops, and nothing is parked.
+#[test]
+fn a_store_that_fails_stops_it_and_parks_nothing() {
+    let machine = orchestrix::testing::Machine::new(7);
+    let store = machine.open(crate::tools::small()).expect("a store");
+    append(&store, "s-1", "x");
+    store.sync().wait().expect("a sync");
+    let mut tasks = Vec::new();
+    let consumer = Consumer::named("emits").category("s").retry(at_once(0));
+    let consumer = consumer.handle_async(|event: Delivery| async move {
+        event.emit("out-1", NewEvent::raw("derived", vec![7; 700]))?;
+        Ok(Ack)
+    });
+    let consumer = consumer.start_on(&store, |task| tasks.push(task)).expect("a consumer");
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    // Everything but the call itself, then no room any more.
+    for _ in 0..50 {
+        machine.pass(Duration::from_millis(1));
+    }
+    machine.set_space(Some(machine.bytes_on_disk()));
+    for _ in 0..20 {
+        append_until_full(&store);
+        tasks.retain_mut(|task| task.as_mut().poll(&mut cx).is_pending());
+        machine.pass(Duration::from_millis(100));
+    }
+    let error = consumer.wait_for(Position(1)).wait().expect_err("it has stopped");
+    assert!(error.is_disk_full(), "{error}");
+    assert_eq!(consumer.status().parked, 0);
+    assert!(store.head("out-1").wait().expect("a head").is_none());
+}
+
+/// Leaves no room in the last segment.
+fn append_until_full(store: &Store) {
+    while store.append("other-1", Any, NewEvent::raw("happened", vec![7; 700])).wait().is_ok() {}
+}
+
 /// It is told that the store was closed, whatever it waits for.
 #[test]
 fn closing_the_store_ends_it() {
