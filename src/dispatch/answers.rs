@@ -26,6 +26,9 @@ impl State {
             return;
         }
         self.forget_started(ticket.position);
+        if matches!(answer, Answer::Handled(Ok(_))) {
+            self.counts_attempt(engine, false);
+        }
         match answer {
             Answer::Handled(Ok(Outcome::Ack)) if !staged.is_empty() => {
                 self.emissions.push(ticket, staged);
@@ -93,6 +96,9 @@ impl State {
     /// An attempt has failed.
     pub(super) fn failed(&mut self, engine: &Engine, ticket: &Ticket, errors: &[String]) {
         self.last_error = errors.first().cloned();
+        if self.counts_attempt(engine, true) {
+            return self.not_handled(ticket);
+        }
         match engine.settings.retry.delay(ticket.attempt, ticket.position) {
             Some(delay) => self.retry(engine, ticket, delay),
             None => {
@@ -100,6 +106,26 @@ impl State {
                 self.give_up(engine, ticket, reason, errors, false);
             }
         }
+    }
+
+    /// Takes in an attempt for the breaker. Whether that has paused the consumer.
+    fn counts_attempt(&mut self, engine: &Engine, has_failed: bool) -> bool {
+        let Some(breaker) = engine.settings.breaker else { return false };
+        if !self.breaker.trips(has_failed, breaker) || self.is_paused {
+            return false;
+        }
+        self.set_paused(true);
+        self.is_tripped = true;
+        true
+    }
+
+    /// Hands out nothing more, or goes on.
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.recall();
+        self.breaker.reset();
+        (self.is_paused, self.is_tripped) = (paused, false);
+        self.saver.want();
+        self.refresh();
     }
 
     /// No attempt is left; `is_told` if it is the handler who says so.

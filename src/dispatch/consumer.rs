@@ -65,6 +65,7 @@ impl Consumer {
             deadline: None,
             checkpoint_every: Duration::from_secs(1),
             dead_letters_max: DEAD_LETTERS_MAX,
+            breaker: None,
             version: String::new(),
         };
         Self { name: name.into(), settings, handler: NoHandler(()) }
@@ -176,6 +177,14 @@ impl<H> Consumer<H> {
         self
     }
 
+    /// Pauses the consumer when at least `failed` of its last `of` attempts have failed, as a bad deployment would have it, instead of
+    /// giving up on one event after another. It goes on when it is resumed; the event that failed last is tried again. `of` is 1
+    /// to [`IN_FLIGHT_MAX`]. Default: never.
+    pub fn breaker(mut self, failed: usize, of: usize) -> Self {
+        self.settings.breaker = Some((failed, of));
+        self
+    }
+
     /// The version of the handler, which dead letters tell.
     pub fn version(mut self, handler: impl Into<String>) -> Self {
         self.settings.version = handler.into();
@@ -232,6 +241,10 @@ impl Consumer<Ready> {
         };
         within("workers", self.settings.workers, WORKERS_MAX)?;
         within("in_flight_max", self.settings.in_flight_max, IN_FLIGHT_MAX)?;
+        if let Some((failed, of)) = self.settings.breaker {
+            within("breaker, of so many attempts", of, IN_FLIGHT_MAX)?;
+            within("breaker, failed attempts", failed, of)?;
+        }
         match self.settings.deadline {
             Some(Duration::ZERO) => {
                 Err(Error::invalid("deadline of an attempt: expected more than zero, found 0ns"))

@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) deadline: Option<Duration>,
     pub(super) checkpoint_every: Duration,
     pub(super) dead_letters_max: u64,
+    /// So many failed attempts of the last so many pause it.
+    pub(super) breaker: Option<(usize, usize)>,
     pub(super) version: String,
 }
 

@@ -4,6 +4,7 @@
 //! handler, `saver` keeps its progress, `parking`, `letters` and `redrive` see to what was given up, `emission` to what is emitted.
 
 mod answers;
+mod breaker;
 mod careful;
 mod chunk;
 mod consumer;

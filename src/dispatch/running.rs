@@ -31,6 +31,8 @@ pub struct Status {
     pub parked: u64,
     /// It was paused, or the process before it was.
     pub paused: bool,
+    /// Its breaker has paused it: too many attempts have failed.
+    pub tripped: bool,
     /// It is over: stopped, by its user, its handler or an error.
     pub stopped: bool,
     /// What went wrong last, with an event or with the store.
@@ -129,6 +131,7 @@ impl RunningConsumer {
             retrying: state.schedule.retrying(),
             parked: state.parking.letters.count(),
             paused: state.is_paused,
+            tripped: state.is_tripped,
             stopped: state.is_over(),
             last_error: state.last_error.clone(),
         })
@@ -155,10 +158,7 @@ impl RunningConsumer {
     fn set_paused(&self, paused: bool) {
         self.engine.with(|state| {
             if state.is_paused != paused {
-                state.is_paused = paused;
-                state.recall();
-                state.saver.want();
-                state.refresh();
+                state.set_paused(paused);
             }
         });
     }

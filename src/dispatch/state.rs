@@ -1,5 +1,6 @@
 //! What a consumer has read, handed out, finished and saved; and what it waits for. Nothing here blocks or calls user code.
 
+use super::breaker::Breaker;
 use super::chunk::Chunk;
 use super::emission::Emissions;
 use super::engine::Engine;
@@ -49,6 +50,9 @@ pub(super) struct State {
     /// When those that can't be stopped are overdue, by position and whether they are dead letters; `None` for those that are.
     pub(super) calls: BTreeMap<(u64, bool), Option<Duration>>,
     pub(super) is_paused: bool,
+    pub(super) breaker: Breaker,
+    /// The breaker has paused it.
+    pub(super) is_tripped: bool,
     pub(super) last_error: Option<String>,
     /// Calls that are left to be made one at a time, since an earlier process may have died of one of them.
     pub(super) careful: usize,
@@ -105,6 +109,8 @@ impl State {
             chunk_len: 1,
             calls: BTreeMap::new(),
             is_paused: newest.is_paused,
+            breaker: Breaker::default(),
+            is_tripped: false,
             last_error: None,
             careful: 0,
             started: newest.started.clone(),

@@ -87,6 +87,33 @@ everywhere! {
         stop(consumer);
     }
 
+    /// A bad deployment: it pauses, and nothing is given up.
+    fn a_breaker_pauses_it_when_too_much_fails(store) {
+        let (seen, bad) = (Seen::default(), Arc::new(AtomicBool::new(true)));
+        let (notes, fails) = (seen.clone(), bad.clone());
+        let consumer = Consumer::named("reader").retry(at_once(0)).breaker(4, 5).handle(move |event: Delivery| {
+            if fails.load(Ordering::SeqCst) {
+                return Err("bad deployment".into());
+            }
+            notes.note(&event);
+            Ok(Ack)
+        });
+        let consumer = consumer.start(store).expect("a consumer");
+        let last = fill(store, 10, 2);
+        until("a pause", || consumer.status().tripped);
+        until("what was given up before", || consumer.status().parked == 3);
+        let status = consumer.status();
+        assert!(status.paused, "{status:?}");
+        assert_eq!(status.last_error.as_deref(), Some("bad deployment"));
+        bad.store(false, Ordering::SeqCst);
+        consumer.resume().wait().expect("it goes on");
+        reach(&consumer, last);
+        assert!(!consumer.status().tripped);
+        // Three were given up before it noticed, and three followed.
+        assert_eq!((seen.all().len(), consumer.status().parked), (14, 6));
+        stop(consumer);
+    }
+
     fn a_shutdown_lets_what_is_under_way_end(store) {
         let (begun, has_begun) = mpsc::channel();
         let (go, waits) = mpsc::channel::<()>();
@@ -228,6 +255,9 @@ everywhere! {
             (reader().in_flight_max(0), ErrorKind::Invalid, "in_flight_max"),
             (reader().in_flight_max(usize::MAX), ErrorKind::Invalid, "in_flight_max"),
             (reader().deadline(Duration::ZERO), ErrorKind::Invalid, "deadline"),
+            (reader().breaker(0, 5), ErrorKind::Invalid, "breaker"),
+            (reader().breaker(6, 5), ErrorKind::Invalid, "breaker"),
+            (reader().breaker(1, usize::MAX), ErrorKind::Invalid, "breaker"),
             (Consumer::named(""), ErrorKind::Invalid, "name of a consumer"),
             (Consumer::named("a\nb"), ErrorKind::Invalid, "name of a consumer"),
             (Consumer::named("n".repeat(256)), ErrorKind::Limit, "name of a consumer"),
