@@ -5,11 +5,14 @@ use super::events::Placed;
 use super::key_events::KeyEvents;
 use crate::error::Error;
 use crate::log::Place;
+use std::collections::VecDeque;
 
 /// Postings that are copied out of the index at a time: as many as a group of a run has.
 const GROUP: usize = 128;
 /// Places that are looked at one by one.
 const NEXT: usize = 4;
+/// Most events that are fetched before they are read.
+const AHEAD_MAX: usize = 16;
 /// Groups that are passed one by one before the index is searched for the place to leap to.
 const PASSED_MAX: u32 = 2;
 
@@ -18,6 +21,12 @@ pub(super) struct CommonEvents<'v> {
     /// The one with the fewest events, by whose numbers they are counted.
     lead: Places<'v>,
     others: Vec<Places<'v>>,
+    /// Those that were found from the front and not given: what they point at is being fetched.
+    ahead: VecDeque<(u64, Place)>,
+    /// How many are looked for ahead.
+    ahead_max: usize,
+    /// What looking ahead failed with, behind them.
+    failed: Option<Error>,
 }
 
 /// The places of the events of one key that are left.
@@ -147,7 +156,8 @@ impl<'v> Places<'v> {
 impl<'v> CommonEvents<'v> {
     /// The events of `lead` that all others have.
     pub(super) fn new(lead: KeyEvents<'v>, others: Vec<KeyEvents<'v>>) -> Self {
-        Self { lead: Places::new(lead), others: others.into_iter().map(Places::new).collect() }
+        let (lead, others) = (Places::new(lead), others.into_iter().map(Places::new).collect());
+        Self { lead, others, ahead: VecDeque::new(), ahead_max: 1, failed: None }
     }
 
     /// Narrows what is asked for, before anything was read. It is enough for one key; what fails is told by it.
@@ -157,7 +167,7 @@ impl<'v> CommonEvents<'v> {
 
     /// Most events that may be left.
     pub(super) fn len_max(&self) -> u64 {
-        self.lead.key.len()
+        self.lead.key.len() + self.ahead.len() as u64
     }
 
     /// Nothing is left.
@@ -234,11 +244,37 @@ impl<'v> CommonEvents<'v> {
 
     /// The next event with its place.
     pub(super) fn next_placed(&mut self) -> Option<Placed<'v>> {
-        self.take(Self::next_place)
+        self.take(Self::next_fetched)
+    }
+
+    /// The next place, after a look at some behind it, whose events are being fetched meanwhile.
+    fn next_fetched(&mut self) -> Result<Option<(u64, Place)>, Error> {
+        while self.ahead.len() < self.ahead_max && self.failed.is_none() {
+            match self.next_place() {
+                Ok(Some(found)) => {
+                    self.lead.key.prefetch(found.1);
+                    self.ahead.push_back(found);
+                }
+                Ok(None) => break,
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        self.ahead_max = (2 * self.ahead_max).min(AHEAD_MAX);
+        match (self.ahead.pop_front(), self.failed.take()) {
+            (Some(found), failed) => {
+                self.failed = failed;
+                Ok(Some(found))
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
     }
 
     /// The next event from the end with its place.
     pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
-        self.take(Self::next_place_back)
+        self.take(|events| match events.next_place_back()? {
+            Some(found) => Ok(Some(found)),
+            None => Ok(events.ahead.pop_back()),
+        })
     }
 }

@@ -229,19 +229,24 @@ impl<'v> KeyEvents<'v> {
         }
     }
 
+    /// Begins to fetch the event at a place.
+    #[inline]
+    pub(super) fn prefetch(&self, place: Place) {
+        let geometry = self.pinned.core.log.geometry;
+        if let Some(segment) = self.pinned.table.get(geometry.segment(place)) {
+            let at = geometry.offset(place);
+            // The header stands shortly before the record, in small commits.
+            segment.region.prefetch(at.saturating_sub(64));
+            segment.region.prefetch(at);
+        }
+    }
+
     /// Copies postings from number `start` on, and begins to fetch what they point at.
     fn piece(&mut self, start: u64) -> Result<Piece, Error> {
         let mut piece = Piece { start, ..Piece::EMPTY };
         piece.len = self.places(start, &mut piece.places)?;
         let geometry = self.pinned.core.log.geometry;
-        for place in &piece.places[..piece.len] {
-            if let Some(segment) = self.pinned.table.get(geometry.segment(*place)) {
-                let at = geometry.offset(*place);
-                // The header stands shortly before the record, in small commits.
-                segment.region.prefetch(at.saturating_sub(64));
-                segment.region.prefetch(at);
-            }
-        }
+        piece.places[..piece.len].iter().for_each(|place| self.prefetch(*place));
         if self.key.kind == KeyKind::Stream && self.is_scattered(&piece) {
             // Each step waits for what all of the last one have asked for.
             for step in [Segment::prefetch_frame, Segment::prefetch_entry, Segment::prefetch_name] {
