@@ -2,11 +2,12 @@
 
 use super::delivery::Ticket;
 use crate::error::Error;
+use crate::event::new::time_of;
 use crate::event::{EventId, EventRef, RecordedEvent};
 use crate::{Position, Revision};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Version of the records.
 const VERSION: u8 = 1;
@@ -82,11 +83,6 @@ impl fmt::Debug for DeadLetter {
 fn cut(text: &str) -> String {
     let end = (0..=text.len().min(TEXT_BYTES_MAX)).rev().find(|end| text.is_char_boundary(*end));
     text[..end.unwrap_or(0)].to_owned()
-}
-
-fn time_of(nanos: i64) -> SystemTime {
-    let length = Duration::from_nanos(nanos.unsigned_abs());
-    if nanos < 0 { SystemTime::UNIX_EPOCH - length } else { SystemTime::UNIX_EPOCH + length }
 }
 
 impl Record {

@@ -17,6 +17,7 @@ const CATEGORY: &str = "letters";
 const LETTER: &str = "letter";
 const REDRIVEN: &str = "redriven";
 const DISCARDED: &str = "discarded";
+
 pub(super) fn stream_of(consumer: &str) -> String {
     format!("{CATEGORY}-{consumer}")
 }
@@ -116,33 +117,32 @@ pub(super) async fn list(
     letters: Arc<dyn EventStore>,
     consumer: Option<String>,
 ) -> Result<Vec<DeadLetter>, Error> {
-    let mut fold = Fold::new();
-    let mut reader = Reader::new(consumer.as_deref());
-    loop {
-        let batch = reader.ask(&*letters).await?;
-        for event in &batch {
-            let made = |record: &Record, consumer: &str, number, copy: EventRef<'_>| {
-                record.letter(consumer, number, copy)
-            };
-            fold.take(event, made, |letter| letter.event().position().0)?;
-        }
-        if reader.turn(&batch) {
-            return Ok(fold.open.into_values().collect());
-        }
-    }
+    let open = open(letters, consumer, Record::letter, |letter| letter.event().position().0).await?;
+    Ok(open.into_values().collect())
 }
 
 /// How many letters of a consumer, or of all, are open.
 pub(super) async fn count(letters: Arc<dyn EventStore>, consumer: Option<String>) -> Result<u64, Error> {
+    let open = open(letters, consumer, |record, _, _, _| Ok(record.position), |position| *position).await?;
+    Ok(open.len() as u64)
+}
+
+/// What `visit` makes of each open letter, by consumer and number.
+async fn open<T>(
+    letters: Arc<dyn EventStore>,
+    consumer: Option<String>,
+    visit: impl Fn(&Record, &str, u64, EventRef<'_>) -> Result<T, Error>,
+    position_of: impl Fn(&T) -> u64,
+) -> Result<BTreeMap<(String, u64), T>, Error> {
     let mut fold = Fold::new();
     let mut reader = Reader::new(consumer.as_deref());
     loop {
         let batch = reader.ask(&*letters).await?;
         for event in &batch {
-            fold.take(event, |record, _, _, _| Ok(record.position), |position| *position)?;
+            fold.take(event, &visit, &position_of)?;
         }
         if reader.turn(&batch) {
-            return Ok(fold.open.len() as u64);
+            return Ok(fold.open);
         }
     }
 }

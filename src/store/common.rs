@@ -274,7 +274,11 @@ impl<'v> CommonEvents<'v> {
     pub(super) fn next_back_placed(&mut self) -> Option<Placed<'v>> {
         self.take(|events| match events.next_place_back()? {
             Some(found) => Ok(Some(found)),
-            None => Ok(events.ahead.pop_back()),
+            // Between the two ends stand those that were looked for ahead, and behind them what that has failed with.
+            None => match events.failed.take() {
+                Some(error) => Err(error),
+                None => Ok(events.ahead.pop_back()),
+            },
         })
     }
 }
