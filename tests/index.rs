@@ -244,6 +244,44 @@ fn older_frames_are_checked_when_they_are_first_read() {
     assert!(!verify(dir.store()).expect("a report").is_clean());
 }
 
+/// Of a run and the log below it, both damaged, nothing can be made again. A query of several keys that looks ahead tells it,
+/// whichever end it is read from and however often that changes.
+// F26
+#[test]
+fn what_cant_be_made_again_is_told_from_both_ends() {
+    let dir = filled_with(32 << 10, 4 * EVENTS);
+    let query = Query::tags(["rare", "half 4"]);
+    let wanted = open(&dir).view().query(&query).count();
+    let mut runs: Vec<_> = fs::read_dir(dir.file("index"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    runs.sort();
+    // A run between two others, and the segment that it was made of.
+    let run = &runs[1];
+    let name = run.file_stem().expect("a name").to_string_lossy();
+    let number = name.split('-').next().expect("the first segment").parse().expect("a number");
+    let mut bytes = fs::read(run).expect("a run");
+    let from = bytes.len() - 64;
+    bytes[from..].fill(0x55);
+    fs::write(run, bytes).expect("a write");
+    let mut bytes = fs::read(dir.segment(number)).expect("a segment");
+    let at = bytes.windows(5).position(|window| window == b"data ").expect("data");
+    bytes[at] ^= 1;
+    fs::write(dir.segment(number), bytes).expect("a write");
+    let store = open(&dir);
+    let view = store.view();
+    for front in [0, 1, 2, 5, 8, 13, 10 * wanted] {
+        let mut events = view.query(&query);
+        let mut read: Vec<_> = events.by_ref().take(front).collect();
+        read.extend(events.rev());
+        assert!(read.len() < wanted, "{} of {wanted} events, {front} from the front", read.len());
+        let told: Vec<_> = read.into_iter().filter_map(Result::err).collect();
+        assert!(!told.is_empty(), "{front} from the front");
+        assert!(told.iter().all(|error| error.kind() == ErrorKind::Corrupt), "{told:?}");
+    }
+}
+
 #[test]
 fn a_place_is_found_by_its_time() {
     let dir = filled();

@@ -59,6 +59,7 @@ pub(crate) use geometry::{FRAMES_AT, Geometry, Place};
 pub(crate) use inspect::segment as inspect;
 pub(crate) use log::{Companion, Log, WriteSide};
 pub(crate) use open::{LOCK_FILE, OpenLog, STORE_FILE, lock, open, read_store_file};
+pub(crate) use prefetch::Named;
 pub use repair::RepairStep;
 pub(crate) use repair::{apply as apply_repair, plan as plan_repair};
 pub use report::{RecoveryReport, TailCut};

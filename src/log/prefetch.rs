@@ -1,26 +1,37 @@
-//! Begins to fetch what reading an event of a large commit will touch: header, revision and name of its stream stand at the
-//! beginning of the frame, each in a place that the one before it tells. Believes nothing: a wrong place costs time alone.
+//! Begins to fetch what reading an event of a large commit will touch: header, revision and names stand at the beginning of the
+//! frame, each in a place that the one before it tells. Believes nothing: a wrong place costs time alone.
 
 use super::geometry::{FRAMES_AT, HEADER_BYTES};
 use super::segment::Segment;
+use crate::event::EventRef;
 use crate::event::commit::CommitRef;
 use crate::event::layout::{NAME_END_MASK, record, u16_at, u32_at};
 
 /// What stands so near before a record comes with it.
 const NEAR: u64 = 256;
+/// An event seldom has more keys.
+const KEYS_MAX: usize = 4;
+
+/// The names of an event that are looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum Named {
+    Stream,
+    Type,
+    /// Tags and correlation id.
+    Keys,
+}
 
 impl Segment {
-    /// Where the frame of a record begins, and the number of its stream in it; `None` if it is near, or can't be.
+    /// Where the frame of a record begins; `None` if it is near, or can't be.
     #[inline]
-    fn far_frame(&self, at: u64) -> Option<(u64, u64)> {
+    fn far_frame(&self, at: u64) -> Option<u64> {
         let end = at + record::BYTES as u64;
         if end > self.region.published() || at < FRAMES_AT {
             return None;
         }
-        let head = self.region.bytes(at, end);
-        let back = u64::from(u32_at(head, record::BACK));
+        let back = u64::from(u32_at(self.region.bytes(at, end), record::BACK));
         let start = at.checked_sub(back).filter(|start| *start >= FRAMES_AT)?;
-        (back > NEAR).then(|| (start, u64::from(u16_at(head, record::STREAM))))
+        (back > NEAR).then_some(start)
     }
 
     /// Whether a record doesn't stand near the beginning of its frame.
@@ -30,29 +41,51 @@ impl Segment {
 
     /// For a record that was fetched: its frame's header, and the revision of its stream.
     #[inline]
-    pub(crate) fn prefetch_frame(&self, at: u64) {
-        if let Some((start, stream)) = self.far_frame(at) {
+    pub(crate) fn prefetch_frame(&self, at: u64, named: Named) {
+        if let Some(start) = self.far_frame(at) {
             self.region.prefetch(start);
-            self.region.prefetch(start + HEADER_BYTES + 8 * stream);
+            if let Named::Stream = named {
+                let stream = u16_at(self.region.bytes(at, at + record::BYTES as u64), record::STREAM);
+                self.region.prefetch(start + HEADER_BYTES + 8 * u64::from(stream));
+            }
         }
     }
 
-    /// Then the directory entry of its stream.
+    /// Then the directory entries of its names.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, at: u64) {
-        if let Some((start, stream)) = self.far_frame(at) {
-            let commit = CommitRef::new(self.region.bytes(start, at));
-            self.region.prefetch(start + commit.directory_start() as u64 + 4 * stream);
-        }
+    pub(crate) fn prefetch_entries(&self, at: u64, named: Named) {
+        self.each_name(at, named, |start, commit, number| {
+            self.region.prefetch(start + (commit.directory_start() + 4 * number) as u64);
+        });
     }
 
-    /// Then the name.
+    /// Then the names.
     #[inline]
-    pub(crate) fn prefetch_name(&self, at: u64) {
-        if let Some((start, stream)) = self.far_frame(at) {
-            let commit = CommitRef::new(self.region.bytes(start, at));
-            let end = u32_at(commit.directory(), 4 * stream as usize) & NAME_END_MASK;
+    pub(crate) fn prefetch_names(&self, at: u64, named: Named) {
+        self.each_name(at, named, |start, commit, number| {
+            let end = u32_at(commit.directory(), 4 * number) & NAME_END_MASK;
             self.region.prefetch((start + commit.names_start() as u64 + u64::from(end)).saturating_sub(1));
+        });
+    }
+
+    /// Shows where the frame of a record begins, the frame up to that record, and the number of each of these names.
+    #[inline]
+    fn each_name(&self, at: u64, named: Named, mut visit: impl FnMut(u64, CommitRef<'_>, usize)) {
+        let Some(start) = self.far_frame(at) else { return };
+        let head = self.region.bytes(at, at + record::BYTES as u64);
+        let end = (at + u64::from(u32_at(head, record::LENGTH))).min(self.region.published());
+        let frame = self.region.bytes(start, end.max(at));
+        let commit = CommitRef::new(frame);
+        match named {
+            Named::Stream => visit(start, commit, usize::from(u16_at(head, record::STREAM))),
+            Named::Type => {
+                let number = usize::from(u16_at(head, record::TYPE));
+                visit(start, commit, usize::from(commit.stream_count()) + number);
+            }
+            Named::Keys => {
+                let event = EventRef::new(frame, (at - start) as u32);
+                event.key_numbers().take(KEYS_MAX).for_each(|number| visit(start, commit, number as usize));
+            }
         }
     }
 }

@@ -249,17 +249,9 @@ impl<'v> CommonEvents<'v> {
 
     /// The next place, after a look at some behind it, whose events are being fetched meanwhile.
     fn next_fetched(&mut self) -> Result<Option<(u64, Place)>, Error> {
-        while self.ahead.len() < self.ahead_max && self.failed.is_none() {
-            match self.next_place() {
-                Ok(Some(found)) => {
-                    self.lead.key.prefetch(found.1);
-                    self.ahead.push_back(found);
-                }
-                Ok(None) => break,
-                Err(error) => self.failed = Some(error),
-            }
+        if self.ahead.is_empty() {
+            self.look_ahead();
         }
-        self.ahead_max = (2 * self.ahead_max).min(AHEAD_MAX);
         match (self.ahead.pop_front(), self.failed.take()) {
             (Some(found), failed) => {
                 self.failed = failed;
@@ -268,6 +260,23 @@ impl<'v> CommonEvents<'v> {
             (None, Some(error)) => Err(error),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Finds some places, and begins to fetch their events.
+    fn look_ahead(&mut self) {
+        let mut places = [Place(0); AHEAD_MAX];
+        while self.ahead.len() < self.ahead_max && self.failed.is_none() {
+            match self.next_place() {
+                Ok(Some(found)) => {
+                    places[self.ahead.len()] = found.1;
+                    self.ahead.push_back(found);
+                }
+                Ok(None) => break,
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        self.lead.key.prefetch(&places[..self.ahead.len()]);
+        self.ahead_max = (2 * self.ahead_max).min(AHEAD_MAX);
     }
 
     /// The next event from the end with its place.

@@ -8,7 +8,7 @@ use crate::Revision;
 use crate::error::{Corruption, Error};
 use crate::event::EventRef;
 use crate::index::{Damaged, Key, KeyKind, Layers, Numbered};
-use crate::log::{Place, Segment};
+use crate::log::{Named, Place, Segment};
 
 /// Postings that are copied out of the index at a time.
 const PIECE: usize = 32;
@@ -229,45 +229,48 @@ impl<'v> KeyEvents<'v> {
         }
     }
 
-    /// Begins to fetch the event at a place.
-    #[inline]
-    pub(super) fn prefetch(&self, place: Place) {
-        let geometry = self.pinned.core.log.geometry;
-        if let Some(segment) = self.pinned.table.get(geometry.segment(place)) {
-            let at = geometry.offset(place);
-            // The header stands shortly before the record, in small commits.
-            segment.region.prefetch(at.saturating_sub(64));
-            segment.region.prefetch(at);
-        }
-    }
-
     /// Copies postings from number `start` on, and begins to fetch what they point at.
     fn piece(&mut self, start: u64) -> Result<Piece, Error> {
         let mut piece = Piece { start, ..Piece::EMPTY };
         piece.len = self.places(start, &mut piece.places)?;
-        let geometry = self.pinned.core.log.geometry;
-        piece.places[..piece.len].iter().for_each(|place| self.prefetch(*place));
-        if self.key.kind == KeyKind::Stream && self.is_scattered(&piece) {
-            // Each step waits for what all of the last one have asked for.
-            for step in [Segment::prefetch_frame, Segment::prefetch_entry, Segment::prefetch_name] {
-                for place in &piece.places[..piece.len] {
-                    if let Some(segment) = self.pinned.table.get(geometry.segment(*place)) {
-                        step(segment, geometry.offset(*place));
-                    }
-                }
-            }
-        }
+        self.prefetch(&piece.places[..piece.len]);
         Ok(piece)
     }
 
-    /// Whether these are events of large commits, a few in each: what says stream and revision stands far from the record then.
-    fn is_scattered(&self, piece: &Piece) -> bool {
-        let [first, second, ..] = piece.places;
+    /// Begins to fetch the events at these places.
+    pub(super) fn prefetch(&self, places: &[Place]) {
         let geometry = self.pinned.core.log.geometry;
-        let segment = self.pinned.table.get(geometry.segment(first));
-        piece.len > 1
-            && second.0.saturating_sub(first.0) > SCATTERED_BYTES
-            && segment.is_some_and(|segment| segment.is_far_from_frame(geometry.offset(first)))
+        let segments = || {
+            places.iter().filter_map(|place| {
+                let segment = self.pinned.table.get(geometry.segment(*place))?;
+                Some((segment, geometry.offset(*place)))
+            })
+        };
+        for (segment, at) in segments() {
+            // The header stands shortly before the record, in small commits.
+            segment.region.prefetch(at.saturating_sub(64));
+            segment.region.prefetch(at);
+        }
+        if self.is_scattered(places) {
+            let named = match self.key.kind {
+                KeyKind::Stream | KeyKind::Category => Named::Stream,
+                KeyKind::Type => Named::Type,
+                KeyKind::Tag | KeyKind::CorrelationText | KeyKind::CorrelationUuid => Named::Keys,
+            };
+            // Each step waits for what all of the last one have asked for.
+            for step in [Segment::prefetch_frame, Segment::prefetch_entries, Segment::prefetch_names] {
+                segments().for_each(|(segment, at)| step(segment, at, named));
+            }
+        }
+    }
+
+    /// Whether these are events of large commits, a few in each: what says their names stands far from the record then.
+    fn is_scattered(&self, places: &[Place]) -> bool {
+        let [first, second, ..] = places else { return false };
+        let geometry = self.pinned.core.log.geometry;
+        let segment = self.pinned.table.get(geometry.segment(*first));
+        second.0.saturating_sub(first.0) > SCATTERED_BYTES
+            && segment.is_some_and(|segment| segment.is_far_from_frame(geometry.offset(*first)))
     }
 
     /// The event at a place of the index, if it may be handed out.
