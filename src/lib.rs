@@ -69,8 +69,9 @@ mod subscribe;
 pub mod testing;
 
 pub use dispatch::{
-    Consumer, DeadLetter, DeadLetters, Delivery, FromEvent, GiveUp, GivenUp, Handled, Handler, NoHandler,
-    Order, Outcome, Raw, Ready, RetryPolicy, RunningConsumer, Status, StoredConsumer, Task,
+    Consumer, ConsumerRequest, DeadLetter, DeadLetters, Delivery, FromEvent, GiveUp, GivenUp, Handled,
+    Handler, NoHandler, Order, Outcome, Raw, Ready, Requested, RetryPolicy, RunningConsumer, Status,
+    StoredConsumer, Task,
 };
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind, Undecoded, UndecodedReason};
 #[cfg(feature = "derive")]
@@ -92,10 +93,10 @@ pub use position::{Position, Revision};
 pub use query::{Query, QueryItem};
 pub use store::{
     AnyStore, Backup, Batch, BatchIter, Capabilities, Checkpoint, Clock, Commit, DropReason, Embedded,
-    EventStore, Events, Head, Held, Hold, IndexStats, Lag, Lease, Located, Options, Progress, QueryEvents,
-    Read, ReadRequest, Receipt, RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop, Snapshot,
-    SnapshotStats, Start, Stats, Store, StreamEvents, Streams, Subscriber, Subscription, Transaction, View,
-    Write, inspect_segment, repair, verify,
+    EventStore, Events, Head, Held, Hold, IndexStats, Lag, Lease, Located, Options, Partition, Progress,
+    QueryEvents, Read, ReadRequest, Receipt, RepairPlan, ResumeToken, Retention, RetentionPlan, SegmentDrop,
+    SentRequest, Snapshot, SnapshotStats, Start, Stats, Store, StreamEvents, Streams, Subscriber,
+    Subscription, Transaction, View, Write, inspect_segment, repair, verify,
 };
 
 pub use subscribe::{Cursor, NextBatch, Subscribe};

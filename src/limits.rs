@@ -53,6 +53,9 @@ pub const CONSUMER_NAME_BYTES_MAX: usize = 255;
 /// Most bytes that a checkpoint of a consumer holds, and its progress in a commit: 1 MiB. Beyond it, `Limit`.
 pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
 
+/// Most bytes that a request to a consumer holds, and its answer: 1 MiB. Beyond it, `Limit`.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+
 /// Most workers of a consumer. Beyond it, starting is refused as `Invalid`.
 pub const WORKERS_MAX: usize = 1_024;
 /// Most events of a consumer that may be under way. Beyond it, starting is refused as `Invalid`.

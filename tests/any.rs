@@ -5,8 +5,8 @@
 use orchestrix::prelude::*;
 use orchestrix::{
     AnyStore, Batch, Capabilities, Checkpoint, Clock, Commit, Durability, EventStore, Head, Lag, Lease,
-    Located, Pending, Progress, Query, ReadRequest, Receipt, ResumeToken, Snapshot, Start, Subscription,
-    Watermark, Write,
+    Located, Partition, Pending, Progress, Query, ReadRequest, Receipt, ResumeToken, SentRequest, Snapshot,
+    Start, Subscription, Watermark, Write,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -56,9 +56,25 @@ impl EventStore for Noting {
         self.note(format!("progress {consumer}"));
         Pending::ready(Ok(Some(vec![11])))
     }
-    fn lease(&self, consumer: &str) -> Pending<Lease> {
-        self.note(format!("lease {consumer}"));
+    fn lease(&self, consumer: &str, partition: Partition) -> Pending<Lease> {
+        self.note(format!("lease {consumer} {partition}"));
         Pending::ready(Err(orchestrix::Error::taken("mailer")))
+    }
+    fn send_request(&self, consumer: &str, data: Vec<u8>) -> Pending<u64> {
+        self.note(format!("send_request {consumer} {data:?}"));
+        Pending::ready(Ok(22))
+    }
+    fn requests(&self, consumer: &str) -> Pending<Vec<SentRequest>> {
+        self.note(format!("requests {consumer}"));
+        Pending::ready(Ok(vec![SentRequest::new(23, vec![24])]))
+    }
+    fn answer_request(&self, consumer: &str, id: u64, answer: Vec<u8>) -> Pending<()> {
+        self.note(format!("answer_request {consumer} {id} {answer:?}"));
+        Pending::ready(Err(orchestrix::Error::closed()))
+    }
+    fn remove_request(&self, consumer: &str, id: u64) -> Pending<()> {
+        self.note(format!("remove_request {consumer} {id}"));
+        Pending::ready(Err(orchestrix::Error::closed()))
     }
     fn dead_letters(&self) -> Result<Arc<dyn EventStore>, orchestrix::Error> {
         self.note("dead_letters".to_owned());
@@ -123,7 +139,11 @@ fn call_all(store: &impl EventStore) {
     assert!(store.save_checkpoint("mailer", checkpoint).wait().expect_err("closed").is_closed());
     assert_eq!(store.consumers().wait().expect("names"), ["mailer"]);
     assert!(store.forget_checkpoint("mailer").wait().expect_err("closed").is_closed());
-    assert!(store.lease("mailer").wait().expect_err("taken").is_locked());
+    assert!(store.lease("mailer", Partition::WHOLE).wait().expect_err("taken").is_locked());
+    assert_eq!(store.send_request("mailer", vec![1]).wait().expect("an id"), 22);
+    assert_eq!(store.requests("mailer").wait().expect("requests"), [SentRequest::new(23, vec![24])]);
+    assert!(store.answer_request("mailer", 2, vec![3]).wait().expect_err("closed").is_closed());
+    assert!(store.remove_request("mailer", 4).wait().expect_err("closed").is_closed());
     assert!(store.dead_letters().is_ok());
     drop(store.clock());
     let snapshot = store.snapshot("a-1").wait().expect("an answer").expect("a snapshot");
@@ -132,7 +152,7 @@ fn call_all(store: &impl EventStore) {
     assert!(store.capabilities().snapshots && store.capabilities().progress);
 }
 
-const CALLS: [&str; 20] = [
+const CALLS: [&str; 24] = [
     "commit a-1 Process",
     "read events of stream \"a-1\"",
     "head a-1",
@@ -145,7 +165,11 @@ const CALLS: [&str; 20] = [
     "save_checkpoint mailer 19",
     "consumers",
     "forget_checkpoint mailer",
-    "lease mailer",
+    "lease mailer all streams",
+    "send_request mailer [1]",
+    "requests mailer",
+    "answer_request mailer 2 [3]",
+    "remove_request mailer 4",
     "dead_letters",
     "clock",
     "snapshot a-1",

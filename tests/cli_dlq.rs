@@ -7,7 +7,9 @@ mod run;
 use orchestrix::prelude::*;
 use orchestrix::{EventId, RetryPolicy};
 use run::Place;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 #[test]
 fn dead_letters_are_listed_shown_and_exported() {
@@ -61,7 +63,13 @@ fn dead_letters_are_listed_shown_and_exported() {
             "printer  at position 2, 0 retrying, 1 dead letters"
         ]
     );
-    place.run(&["consumers", "reset", "mailer", "--to", "1"]).ended(5).says("locked");
+    // The program has the store open and doesn't run it: it is kept for who does.
+    place.run(&["consumers", "reset", "mailer", "--to", "1", "--wait", "0"]).ended(0).says("kept");
+    let listed = place.run(&["consumers", "list"]).ended(0).out;
+    assert!(
+        listed.starts_with("mailer  at position 2, 0 retrying, 1 dead letters, 1 requests\n"),
+        "{listed}"
+    );
 
     // What is discarded while the program runs isn't listed any more.
     store.dead_letters().of("mailer").discard(&EventId::from("b1")).wait().expect("a discard");
@@ -72,4 +80,92 @@ fn dead_letters_are_listed_shown_and_exported() {
     place.run(&["consumers", "reset", "mailer", "--to", "1"]).ended(0).says("goes on behind position 1");
     let json = place.run(&["consumers", "list", "--json"]).ended(0).out;
     assert!(json.lines().next().expect("a line").contains(r#""position":1"#), "{json}");
+}
+
+/// Requests to a program that runs: each is executed within a second or so, and what came of it is told.
+#[test]
+fn a_running_program_executes_requests() {
+    let place = Place::new();
+    let store = Store::open(place.store()).expect("a store");
+    let is_down = Arc::new(AtomicBool::new(true));
+    let down = is_down.clone();
+    let mailer =
+        Consumer::named("mailer").retry(RetryPolicy::none()).handle(move |event: Delivery| {
+            match down.load(Ordering::Relaxed) && event.event().event_type() == "bad" {
+                true => Err("no route".into()),
+                false => Ok(Ack),
+            }
+        });
+    let mailer = mailer.start(&store).expect("a consumer");
+    let event = |event_type: &'static str, id: &'static str| NewEvent::raw(event_type, b"{}").id(id);
+    for (stream, id) in [("a-1", "b1"), ("b-1", "b2"), ("c-1", "b3")] {
+        let last = store.append(stream, Any, event("bad", id)).wait().expect("an append");
+        mailer.wait_for(last.position()).wait().expect("it is reached");
+    }
+
+    place.run(&["dlq", "redrive", "b1"]).ended(5).says("0 of 1 dead letters were handled: no route");
+    assert_eq!(place.run(&["dlq", "list"]).ended(0).out.lines().count(), 3);
+    place.run(&["dlq", "discard", "b2"]).ended(0).says("1 dead letter of mailer discarded");
+    place.run(&["dlq", "discard", "b2"]).ended(5).says("no open dead letter");
+    is_down.store(false, Ordering::Relaxed);
+    place.run(&["dlq", "redrive", "b3"]).ended(0).says("mailer has handled 1 dead letter again");
+    let json = place.run(&["dlq", "redrive", "--all", "--json"]).ended(0).json();
+    assert_eq!((json["outcome"].as_str(), json["dead_letters"].as_u64()), (Some("done"), Some(1)));
+    place.run(&["dlq", "redrive"]).ended(2);
+    place.run(&["dlq", "redrive", "b1", "--all"]).ended(2);
+    assert_eq!(mailer.status().parked, 0);
+
+    place.run(&["consumers", "pause", "mailer"]).ended(0).says("mailer is paused");
+    assert!(mailer.status().paused);
+    let last = store.append("a-1", Any, event("good", "g1")).wait().expect("an append");
+    place.run(&["consumers", "resume", "mailer"]).ended(0).says("mailer goes on");
+    mailer.wait_for(last.position()).wait().expect("it is reached");
+
+    place.run(&["consumers", "reset", "mailer", "--to", "9"]).ended(5).says("position 9");
+    place.run(&["consumers", "reset", "mailer", "--to", "2"]).ended(0).says("goes on behind position 2");
+    mailer.wait_for(last.position()).wait().expect("it is reached again");
+
+    // Nobody runs this one: it is kept, and executed before anything is handed out.
+    place.run(&["consumers", "pause", "printer", "--wait", "0"]).ended(0).says("kept");
+    let printer =
+        Consumer::named("printer").handle(|_: Delivery| panic!("it was paused before")).start(&store);
+    let printer = printer.expect("a consumer");
+    let start = Instant::now();
+    while !printer.status().paused {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", printer.status());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!((printer.status().position, printer.status().parked), (Position(0), 0));
+    place.run(&["verify"]).ended(0);
+}
+
+/// What nobody runs is discarded at once; redriving it is kept for the next process.
+#[test]
+fn what_no_program_has_open_is_done_at_once_or_kept() {
+    let place = Place::new();
+    let store = Store::open(place.store()).expect("a store");
+    let start = |fails: bool| {
+        let mailer = Consumer::named("mailer").retry(RetryPolicy::none());
+        let mailer = mailer.handle(move |_: Delivery| if fails { Err("no route".into()) } else { Ok(Ack) });
+        mailer.start(&store).expect("a consumer")
+    };
+    let mailer = start(true);
+    for (stream, id) in [("a-1", "b1"), ("b-1", "b2"), ("c-1", "b3")] {
+        let last = store.append(stream, Any, NewEvent::raw("bad", b"{}").id(id)).wait().expect("an append");
+        mailer.wait_for(last.position()).wait().expect("it is reached");
+    }
+    mailer.shutdown(Duration::from_secs(10)).wait().expect("it ends in order");
+    store.close().wait().expect("a close");
+    drop(store);
+    place.run(&["dlq", "discard", "b2"]).ended(0).says("1 dead letter of mailer discarded");
+    place.run(&["dlq", "redrive", "--all", "--wait", "0"]).ended(0).says("kept");
+    assert_eq!(place.run(&["dlq", "list"]).ended(0).out.lines().count(), 2);
+
+    let store = Store::open(place.store()).expect("a store");
+    let mailer = Consumer::named("mailer").handle(|_: Delivery| Ok(Ack)).start(&store).expect("a consumer");
+    let start = Instant::now();
+    while mailer.status().parked > 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", mailer.status());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -1,5 +1,5 @@
 //! The contract suite, on every kind of store: on disk mapped and positioned, in memory, each through `dyn` as well; and on
-//! a store of an author's own, with positions that have gaps and nothing claimed. Then the suite itself is put to the test:
+//! a store of an author's own, with positions that have gaps and hardly anything claimed. Then the suite itself is put to the test:
 //! each wrong store breaks one rule of a real one, and the suite must say which.
 
 #[path = "contract/own.rs"]

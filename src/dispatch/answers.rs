@@ -4,7 +4,7 @@ use super::delivery::{Origin, Ticket};
 use super::engine::Engine;
 use super::handler::Answer;
 use super::outcome::{GiveUp, Outcome, chain_of};
-use super::state::{Phase, State};
+use super::state::State;
 use crate::Position;
 use crate::error::Error;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ impl State {
     pub(super) fn answered(&mut self, engine: &Engine, ticket: &Arc<Ticket>, answer: Answer) {
         let staged = ticket.close();
         self.in_flight -= 1;
-        if self.in_flight == 0 && (self.is_paused || !matches!(self.phase, Phase::Running)) {
+        if self.in_flight == 0 && !self.hands_out() {
             self.settled();
+            self.refresh();
         }
         let is_letter = ticket.origin != Origin::Log;
         if !self.calls.is_empty() && self.calls.remove(&(ticket.position, is_letter)) == Some(None) {
@@ -126,6 +127,13 @@ impl State {
         (self.is_paused, self.is_tripped) = (paused, false);
         self.saver.want();
         self.refresh();
+    }
+
+    /// Whether it is paused, or isn't, and that is durable; nothing is under way in a pause.
+    pub(super) fn is_pause_saved(&self, paused: bool) -> bool {
+        let saved = self.saver.saved().is_some_and(|saved| saved.is_paused == paused);
+        let is_still = !paused || self.in_flight == 0;
+        self.is_paused == paused && is_still && saved && self.saver.is_idle()
     }
 
     /// No attempt is left; `is_told` if it is the handler who says so.

@@ -7,7 +7,6 @@ use crate::error::Error;
 use crate::event::EventId;
 use crate::pending::Pending;
 use crate::store::{EventStore, Store};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -144,22 +143,18 @@ impl DeadLetters {
         Pending::new(async move { letters.discard_if(|_| true).await })
     }
 
-    async fn discard_if(&self, is_asked: impl Fn(&DeadLetter) -> bool) -> Result<u64, Error> {
-        let mut numbers = BTreeMap::<String, Vec<u64>>::new();
-        for letter in self.list().await?.iter().filter(|letter| is_asked(letter)) {
-            numbers.entry(letter.consumer.clone()).or_default().push(letter.number);
-        }
-        let log = self.log.clone()?;
-        for (consumer, numbers) in &numbers {
-            letters::settle(&*log, consumer, numbers, false).await?;
-        }
+    async fn discard_if(
+        &self,
+        is_asked: impl Fn(&DeadLetter) -> bool + Send + 'static,
+    ) -> Result<u64, Error> {
+        let count = letters::discard(self.log.clone()?, self.consumer.clone(), is_asked).await?;
         if let Some(engine) = &self.engine {
             engine.with(|state| {
                 state.parking.look_again();
                 state.refresh();
             });
         }
-        Ok(numbers.values().map(|numbers| numbers.len() as u64).sum())
+        Ok(count)
     }
 }
 

@@ -64,9 +64,18 @@ impl State {
         self.in_flight - self.chunks.iter().map(|chunk| chunk.left()).sum::<usize>()
     }
 
+    /// Whether calls may be made now.
+    pub(super) fn hands_out(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+            && !self.is_paused
+            && self.saver.saved().is_some()
+            && self.reset.is_none()
+            && self.inbox.is_ready()
+    }
+
     /// The next call, if there is one to be made now.
     fn next(&mut self, engine: &Engine) -> Option<Arc<Ticket>> {
-        if !matches!(self.phase, Phase::Running) || self.is_paused || self.saver.saved().is_none() {
+        if !self.hands_out() {
             return None;
         }
         if let Some(ticket) = self.next_letter(engine) {
@@ -102,12 +111,12 @@ impl State {
 
     /// Whether another worker would find a call to make.
     pub(super) fn has_work(&self, engine: &Engine) -> bool {
-        let calls = matches!(self.phase, Phase::Running) && !self.is_paused && self.saver.saved().is_some();
         let has_room = self.saver.uncounted() + self.schedule.running() < engine.settings.in_flight_max;
         let is_begun = self.begun.is_none() || self.is_begun_saved();
         let is_alone = self.careful == 0 || self.in_flight == 0 && is_begun;
         let is_waiting = |chunk: &Arc<Chunk>| chunk.due() <= self.now && chunk.left() > 0;
         let is_ready = self.redrives.is_ready() || self.chunks.iter().any(is_waiting);
-        calls && (is_ready || has_room && is_alone && !self.is_quick() && self.schedule.is_ready(self.now))
+        self.hands_out()
+            && (is_ready || has_room && is_alone && !self.is_quick() && self.schedule.is_ready(self.now))
     }
 }

@@ -127,6 +127,22 @@ pub(super) async fn count(letters: Arc<dyn EventStore>, consumer: Option<String>
     Ok(open.len() as u64)
 }
 
+/// Forgets the letters that are asked for, unhandled. Says how many there were.
+pub(super) async fn discard(
+    letters: Arc<dyn EventStore>,
+    consumer: Option<String>,
+    is_asked: impl Fn(&DeadLetter) -> bool,
+) -> Result<u64, Error> {
+    let mut numbers = BTreeMap::<String, Vec<u64>>::new();
+    for letter in list(letters.clone(), consumer).await?.iter().filter(|letter| is_asked(letter)) {
+        numbers.entry(letter.consumer.clone()).or_default().push(letter.number);
+    }
+    for (consumer, numbers) in &numbers {
+        settle(&*letters, consumer, numbers, false).await?;
+    }
+    Ok(numbers.values().map(|numbers| numbers.len() as u64).sum())
+}
+
 /// What `visit` makes of each open letter, by consumer and number.
 async fn open<T>(
     letters: Arc<dyn EventStore>,

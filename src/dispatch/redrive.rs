@@ -20,9 +20,13 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    fn set(&self, result: Result<u64, Error>) {
+    pub(super) fn set(&self, result: Result<u64, Error>) {
         self.result.get_or_init(|| result);
         self.event.notify(usize::MAX);
+    }
+
+    pub(super) fn result(&self) -> Option<Result<u64, Error>> {
+        self.result.get().cloned()
     }
 
     pub(super) async fn get(self: Arc<Self>) -> Result<u64, Error> {

@@ -62,17 +62,11 @@ struct Waits {
 
 impl Work for Waits {
     fn outcome(&self, target: u64) -> Option<Result<(), Error>> {
-        let is_saved = |paused: bool| {
-            self.engine.look(|state| {
-                let saved = state.saver.saved().is_some_and(|saved| saved.is_paused == paused);
-                state.is_paused == paused && saved && state.saver.is_idle()
-            })
-        };
         let is_there = match self.what {
             What::Reached => self.engine.look(|state| state.is_finished(Position(target))),
             What::Over => return self.engine.ended(),
-            What::Paused => self.engine.look(|state| state.in_flight == 0) && is_saved(true),
-            What::Resumed => is_saved(false),
+            What::Paused => self.engine.look(|state| state.is_pause_saved(true)),
+            What::Resumed => self.engine.look(|state| state.is_pause_saved(false)),
         };
         if is_there {
             return Some(Ok(()));
@@ -127,7 +121,7 @@ impl RunningConsumer {
             position: state.schedule.low(),
             lag: state.lag(),
             in_flight: state.under_way(),
-            overdue: state.overdue(),
+            overdue: state.overdue,
             retrying: state.schedule.retrying(),
             parked: state.parking.letters.count(),
             paused: state.is_paused,
@@ -161,6 +155,17 @@ impl RunningConsumer {
                 state.set_paused(paused);
             }
         });
+    }
+
+    /// Goes on behind a position, whatever it has done before: [`Position::START`] for everything that is there. Calls that are under
+    /// way end first, and what they answer counts. Its dead letters stay. `Ok` once that is durable.
+    ///
+    /// # Errors
+    /// `Ahead`: there is no such position. `Truncated`: retention has removed what follows it. `Invalid`: it is being set back already.
+    /// `Closed`: it was stopped.
+    pub fn reset(&self, position: Position) -> Pending<()> {
+        let reply = self.engine.with(|state| state.reset(position));
+        Pending::new(async move { reply.get().await.map(drop) })
     }
 
     /// Waits until everything up to a position is done: handled, left out, or among the dead letters. Pass the position of a receipt to

@@ -2,6 +2,7 @@
 
 use super::engine::{Engine, Settings};
 use super::handler::Handle;
+use super::inbox::Inbox;
 use super::letters::Letters;
 use super::parking::Parking;
 use super::progress::Progress;
@@ -15,7 +16,8 @@ use crate::event::check;
 use crate::limits::CONSUMER_NAME_BYTES_MAX;
 use crate::medium::bug;
 use crate::pending::Pending;
-use crate::store::{Clock, EventStore, Kept, ReadRequest, Start, Store};
+use crate::store::{Clock, EventStore, Kept, Partition, ReadRequest, Start, Store};
+use crate::subscribe::Subscribe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +33,11 @@ pub(super) fn start<B: EventStore>(
     }
     let shared: Arc<dyn EventStore> = store.shared().clone();
     let name: Arc<str> = name.into();
-    let lease = shared.lease(&name).wait()?;
+    let lease = shared.lease(&name, Partition::WHOLE).wait()?;
     let newest: Pending<Newest> = Pending::new(newest(shared.clone(), name.clone()));
     let Newest { progress: found, generation } = newest.wait()?;
     let begin = found.as_ref().map_or(settings.begin, |found| Start::After(Position(found.through)));
-    let follow = store.subscribe().query(settings.query.clone()).start(begin).name(&*name);
-    let cursor = follow.batch_max(settings.in_flight_max.min(crate::limits::BATCH_EVENTS_MAX)).open()?;
+    let cursor = follow(&shared, &settings, &name).start(begin).open()?;
     let parking = parking(&*shared, &name)?;
     let is_clean = found.as_ref().is_none_or(|found| found.is_clean);
     let newest = found.unwrap_or_else(|| {
@@ -48,7 +49,8 @@ pub(super) fn start<B: EventStore>(
     let mut schedule = Schedule::new(settings.order, settings.in_flight_max, Position(newest.through), seed);
     restore(&*shared, &settings, &newest, &mut schedule)?;
     let saver = Saver::new(&newest, settings.checkpoint_every, settings.in_flight_max.div_ceil(2));
-    let mut state = State::new(schedule, Source::new(cursor), saver, parking, &newest, lease);
+    let inbox = Inbox::new(shared.capabilities().requests);
+    let mut state = State::new(schedule, Source::new(cursor), saver, parking, inbox, &newest, lease);
     if !is_clean {
         state.careful = newest.waiting.len() + settings.in_flight_max;
     }
@@ -59,6 +61,12 @@ pub(super) fn start<B: EventStore>(
         }
     });
     Ok(engine)
+}
+
+/// How a consumer follows its store.
+pub(super) fn follow(store: &Arc<dyn EventStore>, settings: &Settings, name: &str) -> Subscribe {
+    let follow = Subscribe::over(store.clone()).query(settings.query.clone()).name(name);
+    follow.batch_max(settings.in_flight_max.min(crate::limits::BATCH_EVENTS_MAX))
 }
 
 /// Where a consumer goes on.

@@ -4,9 +4,11 @@ use super::breaker::Breaker;
 use super::chunk::Chunk;
 use super::emission::Emissions;
 use super::engine::Engine;
+use super::inbox::Inbox;
 use super::parking::Parking;
 use super::progress::Progress;
 use super::redrive::Redrives;
+use super::reset::Reset;
 use super::saver::Saver;
 use super::schedule::Schedule;
 use super::source::Source;
@@ -42,6 +44,8 @@ pub(super) struct State {
     pub(super) parking: Parking,
     pub(super) emissions: Emissions,
     pub(super) redrives: Redrives,
+    pub(super) inbox: Inbox,
+    pub(super) reset: Option<Reset>,
     /// Calls of the handler that are under way.
     pub(super) in_flight: usize,
     /// Calls that were handed out together, and how many are next.
@@ -93,6 +97,7 @@ impl State {
         source: Source,
         saver: Saver,
         parking: Parking,
+        inbox: Inbox,
         newest: &Progress,
         lease: Lease,
     ) -> Self {
@@ -104,6 +109,8 @@ impl State {
             parking,
             emissions: Emissions::new(newest.redriven.clone()),
             redrives: Redrives::default(),
+            inbox,
+            reset: None,
             in_flight: 0,
             chunks: Vec::new(),
             chunk_len: 1,
@@ -168,10 +175,6 @@ impl State {
         is_finished
     }
 
-    pub(super) fn overdue(&self) -> usize {
-        self.overdue
-    }
-
     pub(super) fn lag(&self) -> Lag {
         self.source.lag(self.schedule.outstanding())
     }
@@ -202,6 +205,9 @@ impl State {
         let why = result.clone().err().unwrap_or_else(Error::closed);
         self.phase = Phase::Over(result);
         self.redrives.end(&why);
+        if let Some(reset) = self.reset.take() {
+            reset.end(&why);
+        }
         self.source.close();
         self.lease = None;
         self.settled();
@@ -225,6 +231,8 @@ impl State {
             if let Err(error) = moved {
                 return self.fail(error);
             }
+            self.advance_reset(engine);
+            self.advance_inbox(engine);
         }
         if !self.is_over()
             && let Err(error) = self.feed(engine)
@@ -289,7 +297,8 @@ impl State {
             self.fresh = true;
         }
         // What is being emitted counts before or after: not in between.
-        if self.saver.is_due(now, self.schedule.through()) && self.emissions.is_empty() {
+        let may_save = self.emissions.is_empty() && self.reset.as_ref().is_none_or(Reset::lets_save);
+        if may_save && self.saver.is_due(now, self.schedule.through()) {
             let progress = self.progress(engine, None);
             let reach = [self.schedule.low(), self.schedule.through()];
             self.saver.begin(&*engine.store, &engine.name, reach, progress, now);
@@ -298,45 +307,13 @@ impl State {
         Ok(())
     }
 
-    fn replace_overdue(&mut self, engine: &Engine) {
-        if engine.settings.deadline.is_none() || !engine.handler.blocks() {
-            return;
-        }
-        let now = self.now;
-        let mut found = 0;
-        for due in self.calls.values_mut() {
-            if due.is_some_and(|due| due <= now) {
-                (*due, found) = (None, found + 1);
-            }
-        }
-        for _ in 0..found {
-            self.overdue += 1;
-            self.last_error = Some("a call of the handler is overdue, and can't be stopped".to_owned());
-            let room = self.threads < engine.settings.workers + engine.settings.in_flight_max;
-            if room
-                && let Some(engine) = engine.itself().upgrade()
-                && super::worker::spawn(&engine).is_ok()
-            {
-                self.threads += 1;
-            }
-        }
-    }
-
-    /// Whether the thread that has answered took the place of another, whose call has ended meanwhile: it goes.
-    pub(super) fn is_surplus(&mut self, engine: &Engine) -> bool {
-        let is_surplus = self.threads > engine.settings.workers + self.overdue;
-        if is_surplus {
-            self.threads -= 1;
-        }
-        is_surplus
-    }
-
     /// Once nothing is under way that is waited for, what is finished is saved for the last time.
     fn end_if_stopped(&mut self) {
         let now = self.now;
         let Phase::Stopping { until, reason, is_final } = &mut self.phase else { return };
         let is_quiet = self.in_flight == 0 && self.parking.is_ready();
-        if !(is_quiet || now >= *until) || !self.emissions.is_empty() || !self.saver.is_idle() {
+        let is_saved = self.emissions.is_empty() && self.saver.is_idle() && self.reset.is_none();
+        if !(is_quiet || now >= *until) || !is_saved {
             return;
         }
         if !std::mem::replace(is_final, true) {
@@ -368,7 +345,8 @@ impl State {
         };
         let call = self.calls.values().flatten().min().copied();
         let chunk = self.chunks.iter().filter(|chunk| chunk.left() > 0).map(|chunk| chunk.due()).min();
-        let due = [retry, save, stop, call, chunk].into_iter().flatten();
+        let look = self.inbox.next_look().filter(|_| matches!(self.phase, Phase::Running));
+        let due = [retry, save, stop, call, chunk, look].into_iter().flatten();
         let next = due.filter(|due| *due > self.now).min()?;
         if self.alarm.is_some_and(|alarm| alarm <= next) {
             return None;

@@ -4,7 +4,7 @@ use super::progress::Progress;
 use super::start;
 use crate::Position;
 use crate::pending::Pending;
-use crate::store::{Checkpoint, EventStore, Store};
+use crate::store::{Checkpoint, EventStore, Partition, Store};
 use std::sync::Arc;
 
 /// Where a consumer is, by what is durable of it.
@@ -70,7 +70,7 @@ impl<B: EventStore> Store<B> {
     pub fn reset_consumer(&self, name: impl Into<String>, position: Position) -> Pending<()> {
         let (store, name): (Arc<dyn EventStore>, String) = (self.shared().clone(), name.into());
         Pending::new(async move {
-            let _lease = store.lease(&name).await?;
+            let _lease = store.lease(&name, Partition::WHOLE).await?;
             let generation = start::newest(store.clone(), name.as_str().into()).await?.generation + 1;
             let progress =
                 Progress { generation, through: position.0, is_clean: true, ..Progress::default() };

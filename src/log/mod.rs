@@ -27,6 +27,7 @@ mod recover;
 mod reopen;
 mod repair;
 mod report;
+pub(crate) mod requests;
 mod scan;
 mod segment;
 mod slots;

@@ -46,12 +46,15 @@ pub struct VerifyReport {
     pub dead_letter_problems: Vec<Corruption>,
     /// What is wrong with the checkpoints of consumers. No event is lost; the consumer has to be set back.
     pub checkpoint_problems: Vec<Corruption>,
+    /// What is wrong with requests to consumers. Those are not executed; the files that are named can be removed.
+    pub request_problems: Vec<Corruption>,
 }
 
 impl VerifyReport {
     /// Nothing is wrong with the log: everything that was acknowledged is there.
     /// [`index_problems`](Self::index_problems), [`snapshot_problems`](Self::snapshot_problems),
-    /// [`dead_letter_problems`](Self::dead_letter_problems) and [`checkpoint_problems`](Self::checkpoint_problems) don't count.
+    /// [`dead_letter_problems`](Self::dead_letter_problems), [`checkpoint_problems`](Self::checkpoint_problems) and
+    /// [`request_problems`](Self::request_problems) don't count.
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }

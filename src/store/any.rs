@@ -2,9 +2,9 @@
 
 use super::batch::Batch;
 use super::clock::Clock;
-use super::contract::{Capabilities, Checkpoint, EventStore, Snapshot};
+use super::contract::{Capabilities, Checkpoint, EventStore, SentRequest, Snapshot};
 use super::handle::Store;
-use super::lease::Lease;
+use super::lease::{Lease, Partition};
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::start::{Lag, Located, Subscription};
@@ -60,8 +60,20 @@ macro_rules! hand_on {
         fn forget_checkpoint(&$self, consumer: &str) -> Pending<()> {
             $to.forget_checkpoint(consumer)
         }
-        fn lease(&$self, consumer: &str) -> Pending<Lease> {
-            $to.lease(consumer)
+        fn lease(&$self, consumer: &str, partition: Partition) -> Pending<Lease> {
+            $to.lease(consumer, partition)
+        }
+        fn send_request(&$self, consumer: &str, data: Vec<u8>) -> Pending<u64> {
+            $to.send_request(consumer, data)
+        }
+        fn requests(&$self, consumer: &str) -> Pending<Vec<SentRequest>> {
+            $to.requests(consumer)
+        }
+        fn answer_request(&$self, consumer: &str, id: u64, answer: Vec<u8>) -> Pending<()> {
+            $to.answer_request(consumer, id, answer)
+        }
+        fn remove_request(&$self, consumer: &str, id: u64) -> Pending<()> {
+            $to.remove_request(consumer, id)
         }
         fn dead_letters(&$self) -> Result<Arc<dyn EventStore>, Error> {
             $to.dead_letters()

@@ -1,9 +1,10 @@
 //! Work that blocks and is waited for by threads and tasks alike: done once, by the first thread that waits for it or by a
 //! background job.
 
+use super::core::Core;
 use crate::error::Error;
 use crate::medium::{Job, Jobs};
-use crate::pending::Work;
+use crate::pending::{Pending, Work};
 use event_listener::Event;
 use parking_lot::Mutex;
 use std::sync::{Arc, OnceLock, Weak};
@@ -66,4 +67,15 @@ impl Job for Blocking {
         self.lead(0);
         None
     }
+}
+
+/// Work that is begun, whether somebody waits for it or not; who does is told `value`.
+pub(super) fn begin<T: Send + 'static>(
+    core: &Core,
+    value: T,
+    act: impl FnOnce() -> Result<(), Error> + Send + 'static,
+) -> Pending<T> {
+    let work = Blocking::new(&core.log.medium.jobs, act);
+    work.request(0);
+    Pending::working(work, 0, value)
 }

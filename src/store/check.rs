@@ -3,6 +3,7 @@
 use super::checkpoints;
 use super::letters::LETTER_DIR;
 use super::nested::Nested;
+use super::requests;
 use super::snapshots::SNAPSHOT_DIR;
 use crate::error::Error;
 use crate::index::{Inspect, Revisions};
@@ -43,6 +44,7 @@ pub(super) fn verify_any(medium: &Medium) -> Result<VerifyReport, Error> {
     report.snapshot_problems = Nested::verify(medium, SNAPSHOT_DIR)?;
     report.dead_letter_problems = Nested::verify(medium, LETTER_DIR)?;
     report.checkpoint_problems = checkpoints::verify(medium)?;
+    report.request_problems = requests::verify(medium)?;
     Ok(report)
 }
 

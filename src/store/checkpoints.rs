@@ -1,7 +1,7 @@
 //! Checkpoints of consumers in the embedded store: made only from what is synced, and believed only if the log has what they
 //! count. They hold retention back whether their consumer runs or not.
 
-use super::blocking::Blocking;
+use super::blocking;
 use super::contract::Checkpoint;
 use super::core::Core;
 use super::following;
@@ -16,7 +16,7 @@ use crate::expected::Watermark;
 use crate::limits::{CHECKPOINT_BYTES_MAX, CONSUMER_NAME_BYTES_MAX};
 use crate::log::{self, Slot, Slots};
 use crate::medium::{Medium, bug};
-use crate::pending::{Pending, Work};
+use crate::pending::Pending;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(crate) struct Checkpoints(Mutex<HashMap<String, Slots>>);
 
-fn check_name(consumer: &str) -> Result<(), Error> {
+pub(super) fn check_name(consumer: &str) -> Result<(), Error> {
     check::text("name of a consumer", consumer, CONSUMER_NAME_BYTES_MAX)
         .map_err(|fault| fault.at("checkpoint"))
 }
@@ -118,7 +118,7 @@ pub(super) fn save(core: &Arc<Core>, consumer: &str, checkpoint: Checkpoint) -> 
         return Pending::ready(Err(error));
     }
     let (shared, consumer) = (core.clone(), consumer.to_owned());
-    blocking(core, move || {
+    blocking::begin(core, (), move || {
         let (core, through) = (&shared, checkpoint.through);
         let side = core.log.write_side()?;
         if !bug!(core.log.medium, checkpoint_unsynced) {
@@ -160,20 +160,13 @@ pub(super) fn forget(core: &Arc<Core>, consumer: &str) -> Pending<()> {
         return Pending::ready(Err(error));
     }
     let (shared, consumer) = (core.clone(), consumer.to_owned());
-    blocking(core, move || {
+    blocking::begin(core, (), move || {
         let medium = &shared.log.medium;
         match with_slots(&shared, &consumer, |slots| slots.remove(medium)) {
             Err(error) if error.is_corrupt() => Slots::damaged(&consumer).remove(medium),
             done => done,
         }
     })
-}
-
-/// Work that is begun, whether somebody waits for it or not.
-fn blocking(core: &Core, act: impl FnOnce() -> Result<(), Error> + Send + 'static) -> Pending<()> {
-    let work = Blocking::new(&core.log.medium.jobs, act);
-    work.request(0);
-    Pending::working(work, 0, ())
 }
 
 /// The consumers that have a checkpoint.

@@ -3,7 +3,7 @@
 
 use super::batch::Batch;
 use super::clock::Clock;
-use super::lease::Lease;
+use super::lease::{Lease, Partition};
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
 use super::start::{Lag, Located, ResumeToken, Start, Subscription};
@@ -127,13 +127,50 @@ pub trait EventStore: Send + Sync + 'static {
         Pending::ready(Ok(()))
     }
 
-    /// The right to run a consumer, which one process, and one part of it, has at a time. Claimed by `leases`.
+    /// The right to run a consumer on some streams, which one process, and one part of it, has at a time: on all of them, claimed by
+    /// `leases`; on a part of them, so that several processes share a consumer, claimed by `partitions`.
     ///
     /// # Errors
-    /// `Locked`: it runs already.
-    fn lease(&self, consumer: &str) -> Pending<Lease> {
+    /// `Locked`: it runs already, on any of these streams. `Unsupported`: a part, and the store doesn't claim `partitions`.
+    fn lease(&self, consumer: &str, partition: Partition) -> Pending<Lease> {
+        if partition == Partition::WHOLE {
+            return Pending::ready(Ok(Lease::default()));
+        }
+        Pending::ready(Err(Error::unsupported(format!("{partition} for consumer {consumer:?}"))))
+    }
+
+    /// Keeps a request to a consumer, from whichever process: the process that runs it executes it, or the next one that does. Gives its
+    /// id; higher ones were sent later. Its `Ok` survives power loss. Claimed by `requests`.
+    ///
+    /// # Errors
+    /// `Invalid`, `Limit`: no name of a consumer, or more than may be kept.
+    fn send_request(&self, consumer: &str, data: Vec<u8>) -> Pending<u64> {
+        let _ = (consumer, data);
+        Pending::ready(Err(Error::unsupported("a request to a consumer")))
+    }
+
+    /// The requests to a consumer that weren't removed, those sent first before the others. Claimed by `requests`.
+    ///
+    /// # Errors
+    /// `Corrupt`: one is damaged.
+    fn requests(&self, consumer: &str) -> Pending<Vec<SentRequest>> {
         let _ = consumer;
-        Pending::ready(Ok(Lease::default()))
+        Pending::ready(Ok(Vec::new()))
+    }
+
+    /// Keeps the answer to a request, if that is still there. Its `Ok` survives power loss. Claimed by `requests`.
+    ///
+    /// # Errors
+    /// `Corrupt`: the request is damaged. `Limit`: more than may be kept.
+    fn answer_request(&self, consumer: &str, id: u64, answer: Vec<u8>) -> Pending<()> {
+        let _ = (consumer, id, answer);
+        Pending::ready(Ok(()))
+    }
+
+    /// Removes a request, answered or not. Without one there is nothing to do. Claimed by `requests`.
+    fn remove_request(&self, consumer: &str, id: u64) -> Pending<()> {
+        let _ = (consumer, id);
+        Pending::ready(Ok(()))
     }
 
     /// The dead-letter log: a store of its own, for what consumers of this one gave up on. Claimed by `dead_letters`.
@@ -201,8 +238,12 @@ pub struct Capabilities {
     pub checkpoints: bool,
     /// A consumer runs once at a time.
     pub leases: bool,
+    /// A consumer may run in several processes, each on a part of the streams.
+    pub partitions: bool,
     /// There is a dead-letter log.
     pub dead_letters: bool,
+    /// Requests to consumers are kept.
+    pub requests: bool,
 }
 
 impl Capabilities {
@@ -256,10 +297,20 @@ impl Capabilities {
     pub fn with_leases(self) -> Self {
         Self { leases: true, ..self }
     }
+    /// Claims `partitions`.
+    #[must_use]
+    pub fn with_partitions(self) -> Self {
+        Self { partitions: true, ..self }
+    }
     /// Claims `dead_letters`.
     #[must_use]
     pub fn with_dead_letters(self) -> Self {
         Self { dead_letters: true, ..self }
+    }
+    /// Claims `requests`.
+    #[must_use]
+    pub fn with_requests(self) -> Self {
+        Self { requests: true, ..self }
     }
 }
 
@@ -309,5 +360,30 @@ impl Checkpoint {
     /// Everything up to `low` is done, and some of what follows, up to `through`.
     pub fn new(low: Position, through: Position, data: Vec<u8>) -> Self {
         Self { low, through, data }
+    }
+}
+
+/// A request to a consumer, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SentRequest {
+    /// Its id: higher ones were sent later.
+    pub id: u64,
+    /// What is asked for, in bytes of whoever sent it.
+    pub data: Vec<u8>,
+    /// What came of it, in bytes of whoever executed it; `None` until then.
+    pub answer: Option<Vec<u8>>,
+}
+
+impl SentRequest {
+    /// A request that isn't answered.
+    pub fn new(id: u64, data: Vec<u8>) -> Self {
+        Self { id, data, answer: None }
+    }
+
+    /// With its answer.
+    #[must_use]
+    pub fn with_answer(self, answer: Option<Vec<u8>>) -> Self {
+        Self { answer, ..self }
     }
 }

@@ -15,6 +15,7 @@ use crate::index::{Damaged, Index, Layers, Opening};
 use crate::log::{self, Log, OpenLog, Place, RecoveryReport, Table};
 use crate::medium::Medium;
 use parking_lot::Mutex;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 /// The log and its index.
@@ -27,6 +28,8 @@ pub(crate) struct Core {
     pub(super) snapshots: Snapshots,
     pub(super) checkpoints: Checkpoints,
     pub(super) leases: Leases,
+    /// The id of the last request that was sent through this handle.
+    pub(super) last_request: AtomicU64,
     /// The dead-letter log.
     pub(super) letters: Nested,
     pub(super) subscribers: Arc<Subscribers>,
@@ -64,6 +67,7 @@ impl Core {
             checkpoints: Checkpoints::default(),
             subscribers: Arc::default(),
             leases: Leases::default(),
+            last_request: AtomicU64::new(0),
             letters,
             snapshots,
             retaining: Mutex::new(()),

@@ -6,17 +6,18 @@ use super::blocking::Blocking;
 use super::checkpoints;
 use super::clock::Clock;
 use super::commit;
-use super::contract::{Capabilities, Checkpoint, EventStore, Snapshot};
+use super::contract::{Capabilities, Checkpoint, EventStore, SentRequest, Snapshot};
 use super::core::Core;
 use super::following;
 use super::handle::Store;
 use super::holds::Hold;
-use super::lease::{self, Lease};
+use super::lease::{self, Lease, Partition};
 use super::letters::Letters;
 use super::options::Options;
 use super::reading;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
+use super::requests;
 use super::retention::{self, Retention, RetentionPlan};
 use super::snapshots;
 use super::start::{Lag, Located, Subscription};
@@ -99,8 +100,24 @@ impl EventStore for Embedded {
         checkpoints::forget(&self.core, consumer)
     }
 
-    fn lease(&self, consumer: &str) -> Pending<Lease> {
-        Pending::ready(lease::take(&self.core, consumer))
+    fn lease(&self, consumer: &str, partition: Partition) -> Pending<Lease> {
+        Pending::ready(lease::take(&self.core, consumer, partition))
+    }
+
+    fn send_request(&self, consumer: &str, data: Vec<u8>) -> Pending<u64> {
+        requests::send(&self.core, consumer, data)
+    }
+
+    fn requests(&self, consumer: &str) -> Pending<Vec<SentRequest>> {
+        Pending::ready(requests::list(&self.core, consumer))
+    }
+
+    fn answer_request(&self, consumer: &str, id: u64, answer: Vec<u8>) -> Pending<()> {
+        requests::answer(&self.core, consumer, id, answer)
+    }
+
+    fn remove_request(&self, consumer: &str, id: u64) -> Pending<()> {
+        requests::remove(&self.core, consumer, id)
     }
 
     fn dead_letters(&self) -> Result<Arc<dyn EventStore>, Error> {
@@ -158,6 +175,7 @@ impl EventStore for Embedded {
             .with_checkpoints()
             .with_leases()
             .with_dead_letters()
+            .with_requests()
     }
 }
 

@@ -5,8 +5,9 @@ use super::tail::Tail;
 use crate::error::Error;
 use crate::expected::Watermark;
 use crate::limits::BATCH_EVENTS_MAX;
+use crate::pending::Pending;
 use crate::query::Query;
-use crate::store::{EventStore, ReadRequest, Start, Store, Subscription};
+use crate::store::{EventStore, Located, ReadRequest, Start, Store, Subscription};
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,16 +45,20 @@ impl<B: EventStore> Store<B> {
     /// # Ok::<(), orchestrix::Error>(())
     /// ```
     pub fn subscribe(&self) -> Subscribe {
-        Subscribe {
-            store: self.shared().clone(),
+        Subscribe::over(self.shared().clone())
+    }
+}
+
+impl Subscribe {
+    pub(crate) fn over(store: Arc<dyn EventStore>) -> Self {
+        Self {
+            store,
             query: Query::all(),
             batch_max: BATCH_EVENTS_MAX,
             subscription: Subscription::new(Start::Beginning, Watermark::default()),
         }
     }
-}
 
-impl Subscribe {
     /// Only the events of a stream. As [`query`](Self::query), the last one of these counts.
     pub fn stream(self, name: impl Into<String>) -> Self {
         self.query(Query::stream(name))
@@ -117,10 +122,20 @@ impl Subscribe {
             return Err(Error::invalid(format!("batch_max: expected 1 to {max}, found {found}")));
         }
         self.query.check_limits()?;
-        let begin = self.store.locate(&self.subscription).wait()?;
+        let begin = self.locate().wait()?;
+        Ok(self.following(begin))
+    }
+
+    /// Where it begins.
+    pub(crate) fn locate(&self) -> Pending<Located> {
+        self.store.locate(&self.subscription)
+    }
+
+    /// Begins there.
+    pub(crate) fn following(self, begin: Located) -> Cursor {
         let mut request = ReadRequest::new(self.query);
         request.limit = self.batch_max;
-        Ok(Cursor::following(Tail::new(self.store, request, begin, self.subscription.watermark)))
+        Cursor::following(Tail::new(self.store, request, begin, self.subscription.watermark))
     }
 }
 

@@ -1,9 +1,9 @@
-//! A store as an author of one would begin: a list behind a lock, positions ten apart, nothing optional. All that it needs
-//! is public.
+//! A store as an author of one would begin: a list behind a lock, positions ten apart, nothing optional but that processes may
+//! share its consumers. All that it needs is public.
 
 use orchestrix::{
-    Batch, Commit, Error, EventStore, Expected, Head, Pending, Position, ReadRequest, Receipt, RecordedEvent,
-    Revision,
+    Batch, Capabilities, Commit, Error, EventStore, Expected, Head, Lease, Partition, Pending, Position,
+    ReadRequest, Receipt, RecordedEvent, Revision,
 };
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,6 +21,16 @@ pub(crate) struct Own(Arc<Shared>);
 struct Shared {
     events: Mutex<Vec<RecordedEvent>>,
     waiting: Mutex<Vec<Waker>>,
+    leases: Mutex<Vec<(String, Partition)>>,
+}
+
+/// Gives a lease back.
+struct Held(Arc<Shared>, (String, Partition));
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.leases.lock().expect("no panic").retain(|held| *held != self.1);
+    }
 }
 
 impl Shared {
@@ -128,5 +138,19 @@ impl EventStore for Own {
             shared.waiting.lock().expect("no panic").push(cx.waker().clone());
             Poll::Pending
         }))
+    }
+
+    fn lease(&self, consumer: &str, partition: Partition) -> Pending<Lease> {
+        let mut leases = self.0.leases.lock().expect("no panic");
+        if leases.iter().any(|(name, part)| name == consumer && part.overlaps(partition)) {
+            return Pending::ready(Err(Error::taken(format!("consumer {consumer:?}"))));
+        }
+        let held = (consumer.to_owned(), partition);
+        leases.push(held.clone());
+        Pending::ready(Ok(Lease::new(Held(self.0.clone(), held))))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_leases().with_partitions()
     }
 }

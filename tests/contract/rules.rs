@@ -35,6 +35,8 @@ pub(crate) enum Rule {
     BelieveEveryToken,
     NoLag,
     LeaseTwice,
+    PartTwice,
+    ForgetAnswer,
     HideConsumers,
     MixDeadLetters,
     ForgetWhoFollows,
@@ -75,6 +77,8 @@ impl Rule {
         (Self::NoLag, "who_is_behind_knows_how_far"),
         (Self::HideConsumers, "the_checkpoint_is_the_one_saved_last"),
         (Self::LeaseTwice, "a_consumer_runs_once_at_a_time"),
+        (Self::PartTwice, "processes_share_a_consumer"),
+        (Self::ForgetAnswer, "a_request_is_kept_until_it_is_removed"),
         (Self::MixDeadLetters, "dead_letters_are_kept_apart"),
         (Self::ForgetWhoFollows, "a_subscription_gives_each_event_once"),
     ];

@@ -3,8 +3,8 @@
 use crate::rules::Rule;
 use orchestrix::{
     Batch, Capabilities, Checkpoint, Commit, Durability, Embedded, Error, EventStore, Head, Lag, Lease,
-    Located, Pending, Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, Snapshot, Start, Store,
-    Subscription, Watermark, Write,
+    Located, Partition, Pending, Position, Query, ReadRequest, Receipt, RecordedEvent, Revision, SentRequest,
+    Snapshot, Start, Store, Subscription, Watermark, Write,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -254,11 +254,31 @@ impl EventStore for Wrong {
         self.real().progress(consumer)
     }
 
-    fn lease(&self, consumer: &str) -> Pending<Lease> {
+    fn lease(&self, consumer: &str, partition: Partition) -> Pending<Lease> {
         match self.rule {
             Rule::LeaseTwice => Pending::ready(Ok(Lease::default())),
-            _ => self.real().lease(consumer),
+            Rule::PartTwice if partition != Partition::WHOLE => Pending::ready(Ok(Lease::default())),
+            _ => self.real().lease(consumer, partition),
         }
+    }
+
+    fn send_request(&self, consumer: &str, data: Vec<u8>) -> Pending<u64> {
+        self.real().send_request(consumer, data)
+    }
+
+    fn requests(&self, consumer: &str) -> Pending<Vec<SentRequest>> {
+        self.real().requests(consumer)
+    }
+
+    fn answer_request(&self, consumer: &str, id: u64, answer: Vec<u8>) -> Pending<()> {
+        match self.rule {
+            Rule::ForgetAnswer => Pending::ready(Ok(())),
+            _ => self.real().answer_request(consumer, id, answer),
+        }
+    }
+
+    fn remove_request(&self, consumer: &str, id: u64) -> Pending<()> {
+        self.real().remove_request(consumer, id)
     }
 
     fn dead_letters(&self) -> Result<Arc<dyn EventStore>, Error> {
@@ -309,7 +329,10 @@ impl EventStore for Wrong {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.real().capabilities()
+        match self.rule {
+            Rule::PartTwice => self.real().capabilities().with_partitions(),
+            _ => self.real().capabilities(),
+        }
     }
 }
 

@@ -45,10 +45,10 @@ pub(crate) enum Command {
     Repair(Repair),
     Retain(Retain),
     Backup(Backup),
-    /// List the consumers of a store, or set one back
+    /// List the consumers of a store, pause, resume or set one back
     #[command(subcommand)]
     Consumers(Consumers),
-    /// List, show or export the dead letters: events that consumers gave up on
+    /// List, show, export, redrive or discard the dead letters: events that consumers gave up on
     #[command(subcommand)]
     Dlq(Dlq),
     /// Check the index against the log, or make it again from the log
@@ -62,10 +62,33 @@ pub(crate) enum Command {
 pub(crate) enum Consumers {
     /// Where each is, by its last checkpoint
     List,
+    /// Have a consumer hand out nothing more until it is resumed, also in later processes
+    Pause(Consumer),
+    /// Have a consumer go on after a pause
+    Resume(Consumer),
     Reset(Reset),
 }
 
-/// Have a consumer go on behind a position when it is started next; no other process may have the store open for writing
+/// A consumer that is asked for something
+#[derive(Debug, Args)]
+pub(crate) struct Consumer {
+    /// Name of the consumer
+    pub(crate) consumer: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+/// A request is kept until the process that runs the consumer, or the next one that does, has executed it
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// How long to wait for what comes of it
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) wait: u32,
+}
+
+/// Have a consumer go on behind a position
+///
+/// At once if no process has the store open for writing; else by a request to the process that runs the consumer.
 #[derive(Debug, Args)]
 pub(crate) struct Reset {
     /// Name of the consumer
@@ -73,6 +96,8 @@ pub(crate) struct Reset {
     /// The last position that counts as done: 0 for everything that is there
     #[arg(long, value_name = "POSITION")]
     pub(crate) to: u64,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +107,26 @@ pub(crate) enum Dlq {
     Show(DlqShow),
     /// The events as CloudEvents in JSON, one a line
     Export(Letters),
+    /// Have their consumers handle some again, in order; those that fail again stay
+    Redrive(Chosen),
+    /// Forget some, unhandled
+    Discard(Chosen),
+}
+
+/// Which dead letters, by the ids of their events
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(false))]
+pub(crate) struct Chosen {
+    /// Ids of the events
+    #[arg(value_name = "ID", group = "which")]
+    pub(crate) ids: Vec<String>,
+    /// All that are open
+    #[arg(long, group = "which")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) letters: Letters,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
 }
 
 /// Which dead letters

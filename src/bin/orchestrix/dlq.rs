@@ -1,12 +1,15 @@
-//! `dlq`: the dead letters of a store, listed, shown, exported; read beside the program whose consumers have written them.
+//! `dlq`: the dead letters of a store, listed, shown, exported; read beside the program whose consumers have written them. What
+//! changes them is asked of that program.
 
-use crate::args::{Dlq, DlqShow, Global, Letters};
+use crate::args::{Chosen, Dlq, DlqShow, Global, Letters};
 use crate::failure::Failure;
 use crate::open;
 use crate::output::Out;
 use crate::read;
-use orchestrix::{DeadLetter, Store};
+use crate::request;
+use orchestrix::{ConsumerRequest, DeadLetter, EventId, Store};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 pub(crate) fn run(global: &Global, command: &Dlq) -> Result<(), Failure> {
@@ -15,7 +18,55 @@ pub(crate) fn run(global: &Global, command: &Dlq) -> Result<(), Failure> {
         Dlq::List(args) => list(global, &letters(&store, args)?),
         Dlq::Show(args) => show(global, &store, args),
         Dlq::Export(args) => export(&letters(&store, args)?),
+        Dlq::Redrive(args) => redrive(global, &chosen(&store, args)?, args),
+        Dlq::Discard(args) => discard(global, &chosen(&store, args)?, args),
     }
+}
+
+/// The ids of the events whose letters are meant, by consumer.
+fn chosen(store: &Store, args: &Chosen) -> Result<BTreeMap<String, Vec<EventId>>, Failure> {
+    let mut chosen = BTreeMap::<String, Vec<EventId>>::new();
+    let all = letters(store, &args.letters)?;
+    for letter in &all {
+        if args.all || args.ids.contains(&letter.event_id.to_string()) {
+            chosen.entry(letter.consumer.clone()).or_default().push(letter.event_id.clone());
+        }
+    }
+    match args.ids.iter().find(|id| !all.iter().any(|letter| letter.event_id.to_string() == **id)) {
+        Some(id) => Err(no_letter(id)),
+        None => Ok(chosen),
+    }
+}
+
+fn no_letter(id: &str) -> Failure {
+    Failure::refused(format!("there is no open dead letter of an event with the id {id}"))
+}
+
+fn redrive(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chosen) -> Result<(), Failure> {
+    let done = |consumer: &str, count| format!("{consumer} has handled {} again", request::letters(count));
+    chosen.iter().try_for_each(|(consumer, ids)| {
+        let ids = (!args.all).then(|| ids.clone());
+        request::ask(global, consumer, ConsumerRequest::Redrive(ids), &args.wait, &done)
+    })
+}
+
+fn discard(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chosen) -> Result<(), Failure> {
+    let done = |consumer: &str, count| format!("{} of {consumer} discarded", request::letters(count));
+    let store = request::to_change(global)?;
+    for (consumer, ids) in chosen {
+        match &store {
+            Some(store) => {
+                let letters = store.dead_letters().of(consumer);
+                ids.iter().try_for_each(|id| letters.discard(id).wait())?;
+                request::tell(global, consumer, Some(ids.len() as u64), &done)?;
+            }
+            None => {
+                let ids = ConsumerRequest::Discard(Some(ids.clone()));
+                request::ask(global, consumer, ids, &args.wait, &done)?;
+            }
+        }
+    }
+    store.map_or(Ok(()), |store| Ok(store.close().wait()?))
 }
 
 fn letters(store: &Store, args: &Letters) -> Result<Vec<DeadLetter>, Failure> {
@@ -76,10 +127,7 @@ fn show(global: &Global, store: &Store, args: &DlqShow) -> Result<(), Failure> {
     let all = letters(store, &args.letters)?;
     let found: Vec<_> = all.iter().filter(|letter| letter.event_id.to_string() == args.id).collect();
     if found.is_empty() {
-        return Err(Failure::refused(format!(
-            "there is no open dead letter of an event with the id {}",
-            args.id
-        )));
+        return Err(no_letter(&args.id));
     }
     let (mut out, mut line) = (Out::new(), Vec::new());
     for letter in found {

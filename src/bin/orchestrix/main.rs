@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod read;
 mod repair;
+mod request;
 mod retain;
 mod stats;
 mod streams;

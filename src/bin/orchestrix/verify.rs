@@ -30,6 +30,7 @@ fn print(global: &Global, report: &VerifyReport) -> Result<(), Failure> {
             "snapshot_problems": report.snapshot_problems.iter().map(problem).collect::<Vec<_>>(),
             "dead_letter_problems": report.dead_letter_problems.iter().map(problem).collect::<Vec<_>>(),
             "checkpoint_problems": report.checkpoint_problems.iter().map(problem).collect::<Vec<_>>(),
+            "request_problems": report.request_problems.iter().map(problem).collect::<Vec<_>>(),
         }))?;
     } else {
         text(report, &mut out)?;
@@ -54,6 +55,7 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
         &report.snapshot_problems,
         &report.dead_letter_problems,
         &report.checkpoint_problems,
+        &report.request_problems,
     ];
     for problem in report.problems.iter().chain(besides.into_iter().flatten()) {
         out.line(problem)?;
@@ -79,6 +81,9 @@ fn text(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
     }
     if !report.checkpoint_problems.is_empty() {
         out.line("checkpoints are damaged: their consumers have to be set back, and no event is lost")?;
+    }
+    if !report.request_problems.is_empty() {
+        out.line("requests to consumers are damaged: remove those files, and ask again")?;
     }
     Ok(())
 }

@@ -38,7 +38,9 @@ const NOTHING: Capabilities = Capabilities {
     lag: false,
     checkpoints: false,
     leases: false,
+    partitions: false,
     dead_letters: false,
+    requests: false,
 };
 const CONTIGUOUS: Capabilities = Capabilities { contiguous_positions: true, ..NOTHING };
 const MULTI_STREAM: Capabilities = Capabilities { multi_stream: true, ..NOTHING };
@@ -50,7 +52,9 @@ const RESUME: Capabilities = Capabilities { resume: true, ..NOTHING };
 const LAG: Capabilities = Capabilities { lag: true, ..NOTHING };
 const CHECKPOINTS: Capabilities = Capabilities { checkpoints: true, ..NOTHING };
 const LEASES: Capabilities = Capabilities { leases: true, ..NOTHING };
+const PARTITIONS: Capabilities = Capabilities { leases: true, partitions: true, ..NOTHING };
 const DEAD_LETTERS: Capabilities = Capabilities { dead_letters: true, ..NOTHING };
+const REQUESTS: Capabilities = Capabilities { requests: true, ..NOTHING };
 const SNAPSHOTS: Capabilities = Capabilities { snapshots: true, ..NOTHING };
 
 pub(super) const CASES: &[Case] = cases! {
@@ -111,6 +115,8 @@ pub(super) const CASES: &[Case] = cases! {
     LAG => following::{ who_is_behind_knows_how_far },
     CHECKPOINTS => extras::{ the_checkpoint_is_the_one_saved_last },
     LEASES => extras::{ a_consumer_runs_once_at_a_time },
+    PARTITIONS => extras::{ processes_share_a_consumer },
     DEAD_LETTERS => extras::{ dead_letters_are_kept_apart },
+    REQUESTS => extras::{ a_request_is_kept_until_it_is_removed },
     SNAPSHOTS => extras::{ the_snapshot_is_the_one_saved_last },
 };

@@ -4,7 +4,9 @@ use super::check::{Check, event, finds, holds, refused, same};
 use crate::error::Error;
 use crate::expected::Durability;
 use crate::expected::Expected::{Any, NoStream};
-use crate::store::{AnyStore, Checkpoint, Commit, Progress, ReadRequest, Snapshot, Write};
+use crate::store::{
+    AnyStore, Checkpoint, Commit, Partition, Progress, ReadRequest, SentRequest, Snapshot, Write,
+};
 use crate::{Position, Query, Revision};
 use std::fmt::Debug;
 
@@ -37,6 +39,14 @@ pub(super) async fn what_is_not_claimed_is_refused(store: AnyStore) -> Check {
         let saved = store.backend().save_checkpoint("mailer", Checkpoint::default()).await;
         unsupported("a checkpoint", saved)?;
         same("the checkpoint of a consumer", store.backend().checkpoint("mailer").await?, None)?;
+    }
+    if !claims.partitions {
+        let half = store.backend().lease("mailer", Partition::new(0, 2)?).await;
+        unsupported("a lease of a part of the streams", half)?;
+    }
+    if !claims.requests {
+        unsupported("a request", store.backend().send_request("mailer", vec![1]).await)?;
+        same("requests", store.backend().requests("mailer").await?, vec![])?;
     }
     if !claims.dead_letters {
         unsupported("a dead-letter log", store.backend().dead_letters().map(drop))?;
@@ -121,14 +131,67 @@ pub(super) async fn the_checkpoint_is_the_one_saved_last(store: AnyStore) -> Che
 
 pub(super) async fn a_consumer_runs_once_at_a_time(store: AnyStore) -> Check {
     let back = store.backend();
-    let lease = back.lease("mailer").await?;
-    let other = back.lease("mail").await?;
-    let taken = refused("a second lease", back.lease("mailer").await)?;
+    let lease = |consumer| back.lease(consumer, Partition::WHOLE);
+    let held = lease("mailer").await?;
+    let other = lease("mail").await?;
+    let taken = refused("a second lease", lease("mailer").await)?;
     holds(&format!("it to be locked, found: {taken}"), taken.is_locked())?;
-    drop(lease);
-    let again = back.lease("mailer").await?;
+    drop(held);
+    let again = lease("mailer").await?;
     drop((again, other));
     Ok(())
+}
+
+pub(super) async fn processes_share_a_consumer(store: AnyStore) -> Check {
+    let part = |number, of| Partition::new(number, of);
+    let lease = |part: Partition| store.backend().lease("mailer", part);
+    let first = lease(part(0, 3)?).await?;
+    let second = lease(part(1, 3)?).await?;
+    let other = store.backend().lease("mail", Partition::WHOLE).await?;
+    for overlapping in [part(0, 3)?, part(1, 2)?, part(3, 6)?, Partition::WHOLE] {
+        let taken = refused("a lease of streams that are taken", lease(overlapping).await)?;
+        holds(&format!("{overlapping} to be locked, found: {taken}"), taken.is_locked())?;
+    }
+    let third = lease(part(5, 6)?).await?;
+    drop((first, second, third));
+    let whole = lease(Partition::WHOLE).await?;
+    let taken = refused("a lease of a part", lease(part(0, 2)?).await)?;
+    holds(&format!("a part to be locked, found: {taken}"), taken.is_locked())?;
+    drop((whole, other));
+    Ok(())
+}
+
+pub(super) async fn a_request_is_kept_until_it_is_removed(store: AnyStore) -> Check {
+    let back = store.backend();
+    same("requests to nobody", back.requests("mailer").await?, vec![])?;
+    let mut ids = Vec::new();
+    for data in [b"1".to_vec(), Vec::new(), vec![7; 10_000]] {
+        ids.push(back.send_request("mailer", data).await?);
+    }
+    let other = back.send_request("mail", b"other".to_vec()).await?;
+    holds(&format!("ids that ascend, found: {ids:?}"), ids.is_sorted_by(|one, next| one < next))?;
+    let [first, second, third] = ids[..] else { return holds("three ids", false) };
+    back.answer_request("mailer", second, b"done".to_vec()).await?;
+    let wanted = vec![
+        SentRequest::new(first, b"1".to_vec()),
+        SentRequest::new(second, Vec::new()).with_answer(Some(b"done".to_vec())),
+        SentRequest::new(third, vec![7; 10_000]),
+    ];
+    same("requests", back.requests("mailer").await?, wanted.clone())?;
+    back.remove_request("mailer", second).await?;
+    back.remove_request("mailer", second).await?;
+    back.answer_request("mailer", second, b"too late".to_vec()).await?;
+    same("requests", back.requests("mailer").await?, vec![wanted[0].clone(), wanted[2].clone()])?;
+    same(
+        "requests to another",
+        back.requests("mail").await?,
+        vec![SentRequest::new(other, b"other".to_vec())],
+    )?;
+    for name in ["", "a\nb", &"n".repeat(256)] {
+        refused("a bad name", back.send_request(name, Vec::new()).await)?;
+    }
+    let large = vec![0; crate::limits::REQUEST_BYTES_MAX + 1];
+    refused("a request that is too large", back.send_request("mailer", large).await).map(drop)
 }
 
 pub(super) async fn dead_letters_are_kept_apart(store: AnyStore) -> Check {

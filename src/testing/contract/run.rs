@@ -76,5 +76,7 @@ fn is_within(needs: Capabilities, claims: Capabilities) -> bool {
         && (claims.lag || !needs.lag)
         && (claims.checkpoints || !needs.checkpoints)
         && (claims.leases || !needs.leases)
+        && (claims.partitions || !needs.partitions)
         && (claims.dead_letters || !needs.dead_letters)
+        && (claims.requests || !needs.requests)
 }
