@@ -71,7 +71,7 @@ pub mod testing;
 pub use dispatch::{
     Consumer, ConsumerRequest, DeadLetter, DeadLetters, Delivery, FromEvent, GiveUp, GivenUp, Handled,
     Handler, NoHandler, Order, Outcome, Raw, Ready, Requested, RetryPolicy, RunningConsumer, Status,
-    StoredConsumer, Task,
+    StoredConsumer, Task, WhenFull,
 };
 pub use error::{BoxError, Conflict, Corruption, Error, ErrorKind, Undecoded, UndecodedReason};
 #[cfg(feature = "derive")]

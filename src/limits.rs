@@ -62,6 +62,9 @@ pub const WORKERS_MAX: usize = 1_024;
 pub const IN_FLIGHT_MAX: usize = 16_384;
 /// Open dead letters of a consumer that isn't told otherwise. At it, the consumer stops.
 pub const DEAD_LETTERS_MAX: u64 = 100_000;
+/// Most bytes of open dead letters of a consumer that isn't told otherwise, events and what is said of them: 1 GiB. At it, the consumer
+/// stops.
+pub const DEAD_LETTER_BYTES_MAX: u64 = 1 << 30;
 
 /// Snapshots of a stream that are looked at, from the newest on, before it counts as having none that holds: 8.
 pub const SNAPSHOTS_TRIED_MAX: usize = 8;

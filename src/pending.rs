@@ -2,12 +2,41 @@
 
 use crate::{Error, Position};
 use event_listener::{Event, EventListener, Listener};
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+
+thread_local! {
+    /// This thread polls a task that is to await, not to wait.
+    static AWAITS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Polls a part of a task. In builds with debug assertions, waiting in it panics where it would block the executor's thread.
+pub(crate) fn awaiting<T>(poll: impl FnOnce() -> T) -> T {
+    /// Puts back what was, also if the poll panics.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            AWAITS.set(self.0);
+        }
+    }
+    let _before = cfg!(debug_assertions).then(|| Before(AWAITS.replace(true)));
+    poll()
+}
+
+/// Called by whoever is about to block.
+#[track_caller]
+fn check_may_block() {
+    if cfg!(debug_assertions) && AWAITS.get() {
+        panic!(
+            "waiting would block the thread of an async handler: write `.await`, or use a handler that may block"
+        );
+    }
+}
 
 /// Work that many wait for and any of them, or a background job, may do.
 pub(crate) trait Work: Send + Sync {
@@ -112,13 +141,22 @@ impl<T, E> Pending<T, E> {
         }
     }
 
-    /// Blocks this thread until the operation is over. In a task write `.await` instead.
+    /// Blocks this thread until the operation is over. In a task write `.await` instead: a thread of the executor that waits runs
+    /// no other task meanwhile. In the handler of a consumer that is async, a build with debug assertions panics where it would block, which is
+    /// a failed attempt that says so. Elsewhere, these lines of `clippy.toml` forbid it:
+    ///
+    /// ```toml
+    /// disallowed-methods = [
+    ///     { path = "orchestrix::Pending::wait", reason = "it blocks the executor: write `.await`" },
+    ///     { path = "orchestrix::Pending::wait_timeout", reason = "it blocks the executor" },
+    /// ]
+    /// ```
     ///
     /// # Errors
     /// Those of the operation.
     ///
     /// # Panics
-    /// If it was polled to its end before.
+    /// If it was polled to its end before. See above.
     #[inline]
     pub fn wait(self) -> Result<T, E> {
         if let State::Ready(result) = self.0 {
@@ -149,6 +187,7 @@ impl<T, E> Pending<T, E> {
                 if let Some(outcome) = work.outcome(target) {
                     return Ok(finish(outcome, &*work, value));
                 }
+                check_may_block();
                 let listening = work.event().listen();
                 if work.outcome(target).is_some() || work.lead(target) {
                     continue;
@@ -237,6 +276,7 @@ fn block_on<F: Future + Unpin>(mut future: F, deadline: Option<Instant>) -> Resu
         if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
             return Ok(output);
         }
+        check_may_block();
         match deadline {
             Some(deadline) => {
                 if listening.wait_deadline(deadline).is_none() {

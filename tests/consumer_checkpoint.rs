@@ -4,7 +4,7 @@
 mod tools;
 
 use orchestrix::prelude::*;
-use orchestrix::{Checkpoint, ErrorKind, EventStore, Retention, RunningConsumer};
+use orchestrix::{Checkpoint, ConsumerRequest, ErrorKind, EventStore, Retention, RunningConsumer};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -108,4 +108,32 @@ fn a_consumer_that_is_behind_holds_retention_back() {
     plan.apply().expect("a retention");
     let consumer = start(&store).expect("a consumer");
     consumer.wait_for(Position(600)).wait().expect("it is reached");
+}
+
+/// A request whose file is damaged isn't executed, is told, and keeps nobody from running.
+#[test]
+fn a_damaged_request_is_told_and_not_executed() {
+    let dir = Dir::new();
+    let store = handled(&dir, 5);
+    store.request("mailer", ConsumerRequest::Pause).wait().expect("it is kept");
+    let file = fs::read_dir(dir.file("requests")).expect("a folder").next().expect("it").expect("it").path();
+    let whole = fs::read(&file).expect("a request");
+    for at in [0, 9, 30, 45, 50, 58, 66, 511, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&file, bytes).expect("a request");
+        says(store.backend().requests("mailer").wait(), ErrorKind::Corrupt, &["request", "requests/"]);
+        let report = orchestrix::verify(dir.store()).expect("a report");
+        assert!(report.is_clean() && report.request_problems.len() == 1, "byte {at}: {report:?}");
+    }
+    let consumer = start(&store).expect("a consumer");
+    fill(&store, "a-1", 5);
+    consumer.wait_for(Position(10)).wait().expect("it is reached");
+    let status = consumer.status();
+    assert!(
+        !status.paused && status.last_error.as_ref().is_some_and(|error| error.contains("requests/")),
+        "{status:?}"
+    );
+    fs::remove_file(&file).expect("it is removed");
+    assert_eq!(store.backend().requests("mailer").wait().expect("none"), []);
 }

@@ -10,6 +10,8 @@ mod letters;
 mod life;
 #[path = "dispatch/order.rs"]
 mod order;
+#[path = "dispatch/requests.rs"]
+mod requests;
 #[path = "dispatch/seen.rs"]
 mod seen;
 #[path = "tools/mod.rs"]

@@ -12,10 +12,11 @@ mod tools;
 mod world;
 
 use orchestrix::prelude::*;
-use orchestrix::testing::{Bugs, Chance, Machine};
-use orchestrix::{RetryPolicy, RunningConsumer};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use orchestrix::testing::{Bugs, Chance, Crash, Machine};
+use orchestrix::{ConsumerRequest, EventStore, Pending, RetryPolicy, RunningConsumer};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tasks::Tasks;
 use tools::{number, small};
@@ -100,4 +101,87 @@ fn rule_23_a_clock_that_jumps_makes_no_retry_wait_longer() {
         assert_eq!(attempts.load(Ordering::SeqCst), 2, "after a jump of {jump}");
         assert_eq!(consumer.status().position, Position(1));
     }
+}
+
+/// Polls something that is waited for, while what is due runs.
+fn until<T>(
+    machine: &Machine,
+    tasks: &mut Tasks,
+    pending: Pending<T>,
+    is_over: impl Fn() -> bool,
+) -> Option<T> {
+    let (mut pending, mut chance) = (Box::pin(pending), Chance::new(1));
+    for _ in 0..500 {
+        if is_over() {
+            return None;
+        }
+        if let Poll::Ready(found) = pending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(found.expect("an answer"));
+        }
+        while tasks.poll_one(&mut chance) {}
+        machine.pass(Duration::from_millis(10));
+    }
+    panic!("it doesn't come to an end");
+}
+
+/// A consumer that is asked to begin again is cut off at every I/O step of that. If it was told that the request is kept, the
+/// request is executed by this life or the next.
+#[test]
+fn a_request_survives_a_power_cut_at_any_step() {
+    let mut was_kept = [0; 2];
+    for cut in 0..60 {
+        let (machine, calls) = (Machine::new(cut), Arc::new(AtomicU32::new(0)));
+        let start = |store: &Store, tasks: &mut Tasks| {
+            let count = calls.clone();
+            let consumer = Consumer::named("reader").handle_async(move |_: Delivery| {
+                count.fetch_add(1, Ordering::SeqCst);
+                std::future::ready(Ok(Ack))
+            });
+            consumer.start_on(store, |task| tasks.push(task)).expect("a consumer")
+        };
+        let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
+        for n in 0..6 {
+            let event = NewEvent::raw("happened", b"x");
+            store.append(format!("in-{}", n % 2), Any, event).wait().expect("an append");
+        }
+        let consumer = start(&store, &mut tasks);
+        until(&machine, &mut tasks, consumer.wait_for(Position(6)), || false);
+        until(&machine, &mut tasks, consumer.pause(), || false);
+        until(&machine, &mut tasks, consumer.resume(), || false);
+
+        let (kept, left) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+        let (is_kept, taken, countdown) = (kept.clone(), left.clone(), AtomicU32::new(cut as u32));
+        machine.watch(move |machine, _| {
+            let mut taken = taken.lock().expect("no panic");
+            let is_now =
+                countdown.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+            if is_now.is_err() && taken.is_none() {
+                *taken = Some((machine.power_cut(cut, Crash::Torn), is_kept.load(Ordering::SeqCst)));
+            }
+        });
+        let is_cut = || left.lock().expect("no panic").is_some();
+        let asked = store.request("reader", ConsumerRequest::Reset(Position::START));
+        if let Some(asked) = until(&machine, &mut tasks, asked, is_cut) {
+            kept.store(true, Ordering::SeqCst);
+            let is_done = || calls.load(Ordering::SeqCst) >= 12 || is_cut();
+            let done =
+                until(&machine, &mut tasks, Pending::new(std::future::pending::<Result<(), _>>()), is_done);
+            assert!(done.is_none());
+            drop(asked);
+        }
+        pass(&machine, &mut tasks, &mut Chance::new(1), 3);
+        machine.unwatch();
+        let (machine, was) =
+            left.lock().expect("no panic").take().unwrap_or_else(|| (machine.kill(cut), true));
+        was_kept[usize::from(was)] += 1;
+        drop((consumer, tasks));
+        let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
+        let consumer = start(&store, &mut tasks);
+        pass(&machine, &mut tasks, &mut Chance::new(1), 5);
+        assert_eq!(consumer.status().position, Position(6), "cut {cut}");
+        let requests = store.backend().requests("reader").wait().expect("requests");
+        assert!(requests.iter().all(|request| request.answer.is_some()), "cut {cut}: {requests:?}");
+        assert!(!was || requests.len() == 1 && calls.load(Ordering::SeqCst) >= 12, "cut {cut}: {requests:?}");
+    }
+    assert!(was_kept.iter().all(|count| *count > 3), "before and after it was kept: {was_kept:?}");
 }

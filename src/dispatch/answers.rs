@@ -126,14 +126,16 @@ impl State {
         self.breaker.reset();
         (self.is_paused, self.is_tripped) = (paused, false);
         self.saver.want();
+        self.settled();
         self.refresh();
     }
 
-    /// Whether it is paused, or isn't, and that is durable; nothing is under way in a pause.
-    pub(super) fn is_pause_saved(&self, paused: bool) -> bool {
+    /// Whether it is paused, or isn't, and that is durable, with nothing under way in a pause; or the contrary was asked for, or
+    /// has happened, meanwhile.
+    pub(super) fn is_pause_over(&self, paused: bool) -> bool {
         let saved = self.saver.saved().is_some_and(|saved| saved.is_paused == paused);
         let is_still = !paused || self.in_flight == 0;
-        self.is_paused == paused && is_still && saved && self.saver.is_idle()
+        self.is_paused != paused || is_still && saved && self.saver.is_idle()
     }
 
     /// No attempt is left; `is_told` if it is the handler who says so.

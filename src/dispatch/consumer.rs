@@ -4,13 +4,13 @@ use super::delivery::{Delivery, FromEvent};
 use super::engine::Settings;
 use super::handler::{Async, Blocking, Handle, Handler, Typed};
 use super::order::Order;
-use super::outcome::{GiveUp, Handled};
+use super::outcome::{GiveUp, Handled, WhenFull};
 use super::retry::RetryPolicy;
 use super::running::RunningConsumer;
 use super::start;
 use super::worker::{self, Task};
 use crate::error::Error;
-use crate::limits::{DEAD_LETTERS_MAX, IN_FLIGHT_MAX, WORKERS_MAX};
+use crate::limits::{DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, IN_FLIGHT_MAX, WORKERS_MAX};
 use crate::query::Query;
 use crate::store::{EventStore, Start, Store};
 use std::fmt;
@@ -65,6 +65,8 @@ impl Consumer {
             deadline: None,
             checkpoint_every: Duration::from_secs(1),
             dead_letters_max: DEAD_LETTERS_MAX,
+            dead_letter_bytes_max: DEAD_LETTER_BYTES_MAX,
+            when_full: WhenFull::default(),
             breaker: None,
             version: String::new(),
         };
@@ -171,9 +173,21 @@ impl<H> Consumer<H> {
         self
     }
 
-    /// How many dead letters may be open; the consumer stops at the one that would be beyond. Default: [`DEAD_LETTERS_MAX`].
+    /// How many dead letters may be open. Default: [`DEAD_LETTERS_MAX`].
     pub fn dead_letters_max(mut self, letters: u64) -> Self {
         self.settings.dead_letters_max = letters;
+        self
+    }
+
+    /// How many bytes open dead letters may have, events and what is said of them. Default: [`DEAD_LETTER_BYTES_MAX`].
+    pub fn dead_letter_bytes_max(mut self, bytes: u64) -> Self {
+        self.settings.dead_letter_bytes_max = bytes;
+        self
+    }
+
+    /// What it does at a dead letter that would be beyond one of these bounds. Default: it stops.
+    pub fn when_full(mut self, how: WhenFull) -> Self {
+        self.settings.when_full = how;
         self
     }
 

@@ -5,7 +5,7 @@ use super::chunk::Chunk;
 use super::delivery::Ticket;
 use super::handler::{Answer, Handle};
 use super::order::Order;
-use super::outcome::GiveUp;
+use super::outcome::{GiveUp, WhenFull};
 use super::retry::RetryPolicy;
 use super::state::State;
 use crate::error::Error;
@@ -32,6 +32,8 @@ pub(super) struct Settings {
     pub(super) deadline: Option<Duration>,
     pub(super) checkpoint_every: Duration,
     pub(super) dead_letters_max: u64,
+    pub(super) dead_letter_bytes_max: u64,
+    pub(super) when_full: WhenFull,
     /// So many failed attempts of the last so many pause it.
     pub(super) breaker: Option<(usize, usize)>,
     pub(super) version: String,

@@ -3,6 +3,7 @@
 use super::delivery::{Delivery, FromEvent, Ticket};
 use super::outcome::Handled;
 use crate::error::Error;
+use crate::pending::awaiting;
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -83,7 +84,7 @@ where
     Fut: Future<Output = Handled> + Send + 'static,
 {
     fn call(&self, ticket: &Arc<Ticket>) -> Called<'_> {
-        called(ticket, |delivery| Called::UnderWay(Box::pin((self.0)(delivery))))
+        called(ticket, |delivery| Called::UnderWay(Box::pin(awaiting(|| (self.0)(delivery)))))
     }
 
     fn blocks(&self) -> bool {
@@ -136,7 +137,7 @@ impl Called<'_> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
         let polled = match self {
             Self::Over(answer) => return Poll::Ready(std::mem::replace(answer, Answer::Late)),
-            Self::UnderWay(future) => caught(|| future.as_mut().poll(cx)),
+            Self::UnderWay(future) => caught(|| awaiting(|| future.as_mut().poll(cx))),
         };
         let answer = match polled {
             Ok(Poll::Pending) => return Poll::Pending,

@@ -1,4 +1,4 @@
-//! Requests from others: looked for once a second, executed in order, answered. Dead letters that are redriven keep no later
+//! Requests from others: looked for twice a second, executed in order, answered. Dead letters that are redriven keep no later
 //! request waiting: it may be the one to go on.
 
 use super::engine::Engine;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often requests are looked for.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(500);
 /// Answers that nobody has fetched are kept up to so many.
 const ANSWERS_MAX: usize = 100;
 
@@ -151,9 +151,7 @@ impl State {
     /// What came of a request, or the request as it goes on.
     fn outcome(&mut self, engine: &Engine, mut running: Running) -> Result<Result<u64, Error>, Running> {
         let outcome = match &mut running {
-            // Somebody else has asked for the contrary meanwhile.
-            Running::Paused(paused) if self.is_paused != *paused => Some(Ok(0)),
-            Running::Paused(paused) => self.is_pause_saved(*paused).then_some(Ok(0)),
+            Running::Paused(paused) => self.is_pause_over(*paused).then_some(Ok(0)),
             Running::Reset(reply) => reply.result(),
             Running::Discard(pending) => poll(pending, &engine.waker).inspect(|_| {
                 self.parking.look_again();

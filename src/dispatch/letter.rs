@@ -108,6 +108,11 @@ impl Record {
         encode(&(place, &self.reason, &self.errors, times, &self.handler_version))
     }
 
+    /// Bytes of a letter: of an encoded record, and of its event.
+    pub(super) fn bytes(encoded: usize, event: EventRef<'_>) -> u64 {
+        encoded as u64 + u64::from(event.length())
+    }
+
     /// The record that an event of the dead-letter log holds.
     pub(super) fn decode(event: EventRef<'_>) -> Result<Self, Error> {
         let (place, reason, errors, times, handler_version) = decode::<Stored>(event)?;

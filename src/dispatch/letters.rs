@@ -44,24 +44,21 @@ pub(super) fn settle(
     }
 }
 
-/// Keeps an event with what is said of it.
+/// Keeps an event with what is said of it, an encoded record.
 pub(super) fn keep(
     letters: &dyn EventStore,
     consumer: &str,
-    record: &Record,
+    record: Vec<u8>,
     event: EventRef<'_>,
 ) -> Pending<Receipt> {
-    match record.encode() {
-        Ok(data) => append(letters, consumer, &[NewEvent::raw(LETTER, data), event.to_new_event()]),
-        Err(error) => Pending::ready(Err(error)),
-    }
+    append(letters, consumer, &[NewEvent::raw(LETTER, record), event.to_new_event()])
 }
 
 /// What is open of the letters of some consumers, by consumer and number; what `visit` makes of each.
 pub(super) struct Fold<T> {
     open: BTreeMap<(String, u64), T>,
-    /// The record that the next event of a stream is the copy for.
-    before: HashMap<String, (u64, Record)>,
+    /// The record that the next event of a stream is the copy for, with its number and its bytes.
+    before: HashMap<String, (u64, Record, usize)>,
     /// Positions that are open, by consumer: a letter that a crash has doubled counts once.
     positions: HashMap<String, HashSet<u64>>,
 }
@@ -75,16 +72,16 @@ impl<T> Fold<T> {
     pub(super) fn take(
         &mut self,
         event: EventRef<'_>,
-        visit: impl FnOnce(&Record, &str, u64, EventRef<'_>) -> Result<T, Error>,
+        visit: impl FnOnce(&Record, &str, (u64, u64), EventRef<'_>) -> Result<T, Error>,
         position_of: impl Fn(&T) -> u64,
     ) -> Result<Vec<T>, Error> {
         let stream = event.stream();
         let Some(consumer) = stream.strip_prefix(CATEGORY).and_then(|rest| rest.strip_prefix('-')) else {
             return Ok(Vec::new());
         };
-        if let Some((number, record)) = self.before.remove(stream) {
+        if let Some((number, record, bytes)) = self.before.remove(stream) {
             if self.positions.entry(consumer.to_owned()).or_default().insert(record.position) {
-                let made = visit(&record, consumer, number, event)?;
+                let made = visit(&record, consumer, (number, Record::bytes(bytes, event)), event)?;
                 self.open.insert((consumer.to_owned(), number), made);
             }
             return Ok(Vec::new());
@@ -92,16 +89,12 @@ impl<T> Fold<T> {
         let mut closed = Vec::new();
         match event.event_type() {
             LETTER => {
-                self.before.insert(stream.to_owned(), (event.revision().0, Record::decode(event)?));
+                let record = (event.revision().0, Record::decode(event)?, event.data().len());
+                self.before.insert(stream.to_owned(), record);
             }
             REDRIVEN | DISCARDED => {
                 for number in decode::<Vec<u64>>(event)? {
-                    if let Some(done) = self.open.remove(&(consumer.to_owned(), number)) {
-                        if let Some(positions) = self.positions.get_mut(consumer) {
-                            positions.remove(&position_of(&done));
-                        }
-                        closed.push(done);
-                    }
+                    closed.extend(self.close(consumer, number, &position_of));
                 }
             }
             other => {
@@ -110,6 +103,15 @@ impl<T> Fold<T> {
         }
         Ok(closed)
     }
+
+    /// A letter isn't open any more.
+    fn close(&mut self, consumer: &str, number: u64, position_of: impl Fn(&T) -> u64) -> Option<T> {
+        let done = self.open.remove(&(consumer.to_owned(), number))?;
+        if let Some(positions) = self.positions.get_mut(consumer) {
+            positions.remove(&position_of(&done));
+        }
+        Some(done)
+    }
 }
 
 /// All letters of a consumer, or of all, that are open, in order.
@@ -117,7 +119,10 @@ pub(super) async fn list(
     letters: Arc<dyn EventStore>,
     consumer: Option<String>,
 ) -> Result<Vec<DeadLetter>, Error> {
-    let open = open(letters, consumer, Record::letter, |letter| letter.event().position().0).await?;
+    let visit = |record: &Record, consumer: &str, (number, _), copy: EventRef<'_>| {
+        record.letter(consumer, number, copy)
+    };
+    let open = open(letters, consumer, visit, |letter| letter.event().position().0).await?;
     Ok(open.into_values().collect())
 }
 
@@ -147,7 +152,7 @@ pub(super) async fn discard(
 async fn open<T>(
     letters: Arc<dyn EventStore>,
     consumer: Option<String>,
-    visit: impl Fn(&Record, &str, u64, EventRef<'_>) -> Result<T, Error>,
+    visit: impl Fn(&Record, &str, (u64, u64), EventRef<'_>) -> Result<T, Error>,
     position_of: impl Fn(&T) -> u64,
 ) -> Result<BTreeMap<(String, u64), T>, Error> {
     let mut fold = Fold::new();
@@ -207,6 +212,7 @@ impl Reader {
 /// An open letter, as its consumer knows it.
 pub(super) struct Open {
     position: u64,
+    bytes: u64,
     pub(super) stream: Arc<str>,
     pub(super) id: EventId,
 }
@@ -218,12 +224,14 @@ pub(super) struct Letters {
     fold: Fold<Open>,
     /// How many open letters each stream has.
     streams: HashMap<Arc<str>, u64>,
+    /// Bytes of those that are open.
+    bytes: u64,
 }
 
 impl Letters {
     pub(super) fn new(consumer: &Arc<str>) -> Self {
         let (reader, fold) = (Reader::new(Some(consumer)), Fold::new());
-        Self { consumer: consumer.clone(), reader, fold, streams: HashMap::new() }
+        Self { consumer: consumer.clone(), reader, fold, streams: HashMap::new(), bytes: 0 }
     }
 
     /// Asks for what the log has got since, from whomever.
@@ -233,27 +241,52 @@ impl Letters {
 
     /// Takes in what was asked for. Whether nothing is left.
     pub(super) fn take(&mut self, batch: &Batch) -> Result<bool, Error> {
-        let streams = &mut self.streams;
         for event in batch {
-            let made = |record: &Record, _: &str, _, copy: EventRef<'_>| {
+            let (streams, all) = (&mut self.streams, &mut self.bytes);
+            let made = |record: &Record, _: &str, (_, bytes), copy: EventRef<'_>| {
                 let stream: Arc<str> = record.stream.as_str().into();
                 *streams.entry(stream.clone()).or_default() += 1;
-                Ok(Open { position: record.position, stream, id: copy.id().to_event_id() })
+                *all += bytes;
+                Ok(Open { position: record.position, bytes, stream, id: copy.id().to_event_id() })
             };
             for closed in self.fold.take(event, made, |open| open.position)? {
-                if let Some(count) = streams.get_mut(&closed.stream) {
-                    *count -= 1;
-                    if *count == 0 {
-                        streams.remove(&closed.stream);
-                    }
-                }
+                self.closed(&closed);
             }
         }
         Ok(self.reader.turn(batch))
     }
 
+    fn closed(&mut self, closed: &Open) {
+        self.bytes -= closed.bytes;
+        if let Some(count) = self.streams.get_mut(&closed.stream) {
+            *count -= 1;
+            if *count == 0 {
+                self.streams.remove(&closed.stream);
+            }
+        }
+    }
+
+    /// Takes the letters with the lowest numbers for closed until at most so many are left, of at most so many bytes: their
+    /// numbers.
+    pub(super) fn close_oldest(&mut self, count_max: u64, bytes_max: u64) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while self.count() > count_max || self.bytes > bytes_max {
+            let Some((number, _)) = self.next(0, |_| true) else { break };
+            if let Some(closed) = self.fold.close(&self.consumer, number, |open| open.position) {
+                self.closed(&closed);
+            }
+            numbers.push(number);
+        }
+        numbers
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.fold.open.len() as u64
+    }
+
+    /// Bytes of those that are open: records and events.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Whether a stream has an open letter.

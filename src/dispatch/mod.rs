@@ -43,7 +43,7 @@ pub use delivery::{Delivery, FromEvent, Raw};
 pub use handler::Handler;
 pub use letter::DeadLetter;
 pub use order::Order;
-pub use outcome::{GiveUp, Handled, Outcome};
+pub use outcome::{GiveUp, Handled, Outcome, WhenFull};
 pub use requests::{ConsumerRequest, Requested};
 pub use retry::{GivenUp, RetryPolicy};
 pub use running::{RunningConsumer, Status};

@@ -45,6 +45,19 @@ pub enum GiveUp {
     Stop,
 }
 
+/// What a consumer does that would have more dead letters than it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// It stops; the event comes again when it is started again.
+    #[default]
+    Stop,
+    /// It pauses, and the event is tried again once it is resumed: after some were redriven or discarded.
+    Pause,
+    /// It writes the letter, and discards those that were written first, as many as it takes.
+    DiscardOldest,
+}
+
 /// An error and what caused it, from the outside in.
 pub(super) fn chain_of(error: &BoxError) -> Vec<String> {
     let mut chain = vec![error.to_string()];

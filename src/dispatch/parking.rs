@@ -5,7 +5,7 @@ use super::engine::Engine;
 use super::letter::Record;
 use super::letters::{self, Letters};
 use super::order::Order;
-use super::outcome::GiveUp;
+use super::outcome::{GiveUp, WhenFull};
 use super::schedule::Next;
 use super::state::{State, poll};
 use crate::error::Error;
@@ -23,10 +23,10 @@ pub(super) struct Parking {
     is_stale: bool,
     /// The event whose stream has letters, as of the last look.
     checked: Option<u64>,
-    /// Letters that are written, by the position of their event.
-    writing: Vec<(u64, Pending<Receipt>)>,
-    /// Those that are, and weren't read yet.
-    written: Vec<u64>,
+    /// Letters that are written, by the position of their event, with their bytes.
+    writing: Vec<(u64, u64, Pending<Receipt>)>,
+    /// Those that are, and weren't read yet: the same.
+    written: Vec<(u64, u64)>,
     /// Letters that were redriven, as that is written.
     settling: Vec<(Vec<u64>, Pending<Receipt>)>,
 }
@@ -60,18 +60,31 @@ impl Parking {
     }
 }
 
+/// What would be beyond its bound, if so many letters of so many bytes came to those that are open.
+fn over(parking: &Parking, engine: &Engine, count: u64, bytes: u64) -> Option<Error> {
+    let settings = &engine.settings;
+    let beyond = |what: &str, max: u64, found: u64| {
+        let what = || format!("{what} of consumer {:?}", engine.name);
+        (found > max).then(|| Error::limit(what(), max, found))
+    };
+    beyond("open dead letters", settings.dead_letters_max, parking.letters.count() + count).or_else(|| {
+        let bytes = parking.letters.bytes() + bytes;
+        beyond("bytes of open dead letters", settings.dead_letter_bytes_max, bytes)
+    })
+}
+
 impl State {
     pub(super) fn advance_parking(&mut self, engine: &Engine) -> Result<(), Error> {
         let Ok(log) = self.parking.log.clone() else { return Ok(()) };
         let parking = &mut self.parking;
-        for (position, mut pending) in std::mem::take(&mut parking.writing) {
+        for (position, bytes, mut pending) in std::mem::take(&mut parking.writing) {
             match poll(&mut pending, &engine.waker) {
                 Some(receipt) => {
                     receipt?;
-                    parking.written.push(position);
+                    parking.written.push((position, bytes));
                     parking.is_stale = true;
                 }
-                None => parking.writing.push((position, pending)),
+                None => parking.writing.push((position, bytes, pending)),
             }
         }
         for (numbers, mut pending) in std::mem::take(&mut parking.settling) {
@@ -93,8 +106,16 @@ impl State {
             let caught_up = parking.letters.take(&batch?)?;
             parking.reading = (!caught_up).then(|| parking.letters.ask(&*log));
         }
-        for position in std::mem::take(&mut self.parking.written) {
+        for (position, _) in std::mem::take(&mut self.parking.written) {
             self.finish(position);
+        }
+        let settings = &engine.settings;
+        if settings.when_full == WhenFull::DiscardOldest {
+            let (count_max, bytes_max) = (settings.dead_letters_max, settings.dead_letter_bytes_max);
+            let oldest = self.parking.letters.close_oldest(count_max, bytes_max);
+            if !oldest.is_empty() {
+                self.settle(engine, oldest, false);
+            }
         }
         Ok(())
     }
@@ -102,19 +123,6 @@ impl State {
     /// Writes an event to the dead letters.
     pub(super) fn park(&mut self, engine: &Engine, ticket: &Ticket, reason: &str, errors: &[String]) {
         let position = ticket.position;
-        let max = engine.settings.dead_letters_max;
-        let open = self.parking.letters.count() + self.parking.writing.len() as u64;
-        let log = match &self.parking.log {
-            Ok(log) if open < max => log.clone(),
-            found => {
-                let what = || format!("open dead letters of consumer {:?}", engine.name);
-                let error =
-                    found.as_ref().err().cloned().unwrap_or_else(|| Error::limit(what(), max, open + 1));
-                self.schedule.give_back(position);
-                self.last_error = Some(error.to_string());
-                return self.stop(Duration::MAX, Err(error));
-            }
-        };
         let now = engine.clock.now();
         let record = Record {
             attempts: ticket.attempt,
@@ -123,13 +131,55 @@ impl State {
             handler_version: engine.settings.version.clone(),
             ..Record::new(ticket, reason, errors)
         };
-        let pending = letters::keep(&*log, &engine.name, &record, ticket.kept.event());
+        let (log, record) = match self.parking.log().and_then(|log| Ok((log, record.encode()?))) {
+            Ok(found) => found,
+            Err(error) => return self.cannot_park(position, error),
+        };
+        let event = ticket.kept.event();
+        let bytes = Record::bytes(record.len(), event);
+        if !self.make_room(engine, position, bytes) {
+            return;
+        }
+        let pending = letters::keep(&*log, &engine.name, record, event);
         if bug!(engine.clock, park_unsynced) {
             drop(pending);
             return self.finish(position);
         }
-        self.parking.writing.push((position, pending));
+        self.parking.writing.push((position, bytes, pending));
         self.refresh();
+    }
+
+    fn cannot_park(&mut self, position: u64, error: Error) {
+        self.schedule.give_back(position);
+        self.last_error = Some(error.to_string());
+        self.stop(Duration::MAX, Err(error));
+    }
+
+    /// Whether one more dead letter of so many bytes may be written; if not, what is to be done then is done.
+    fn make_room(&mut self, engine: &Engine, position: u64, bytes: u64) -> bool {
+        let (settings, parking) = (&engine.settings, &mut self.parking);
+        let writing = parking.writing.iter().map(|(_, bytes, _)| bytes);
+        let unread = || writing.clone().chain(parking.written.iter().map(|(_, bytes)| bytes));
+        let (count, bytes) = (1 + unread().count() as u64, bytes + unread().sum::<u64>());
+        if settings.when_full == WhenFull::DiscardOldest {
+            // Once it is written, and known how many there are.
+            return true;
+        }
+        match over(parking, engine, count, bytes) {
+            None => true,
+            Some(error) if settings.when_full == WhenFull::Pause => {
+                self.schedule.give_back(position);
+                if !self.is_paused {
+                    self.set_paused(true);
+                }
+                self.last_error = Some(error.to_string());
+                false
+            }
+            Some(error) => {
+                self.cannot_park(position, error);
+                false
+            }
+        }
     }
 
     /// Later events of a stream that has dead letters follow them. `None` if this is one.
@@ -160,10 +210,10 @@ impl State {
         None
     }
 
-    /// Letters were redriven: says so in the log.
-    pub(super) fn settle(&mut self, engine: &Engine, numbers: Vec<u64>) {
+    /// Letters were redriven, or are discarded: says so in the log.
+    pub(super) fn settle(&mut self, engine: &Engine, numbers: Vec<u64>, redriven: bool) {
         if let Ok(log) = &self.parking.log {
-            let pending = letters::settle(&**log, &engine.name, &numbers, true);
+            let pending = letters::settle(&**log, &engine.name, &numbers, redriven);
             self.parking.settling.push((numbers, pending));
             self.refresh();
         }

@@ -148,7 +148,7 @@ impl State {
         if let Some(redrive) = self.redrives.0.front_mut() {
             redrive.step = Step::Settling;
         }
-        self.settle(engine, vec![number]);
+        self.settle(engine, vec![number], true);
     }
 
     /// A letter wasn't handled: it stays.

@@ -65,8 +65,8 @@ impl Work for Waits {
         let is_there = match self.what {
             What::Reached => self.engine.look(|state| state.is_finished(Position(target))),
             What::Over => return self.engine.ended(),
-            What::Paused => self.engine.look(|state| state.is_pause_saved(true)),
-            What::Resumed => self.engine.look(|state| state.is_pause_saved(false)),
+            What::Paused => self.engine.look(|state| state.is_pause_over(true)),
+            What::Resumed => self.engine.look(|state| state.is_pause_over(false)),
         };
         if is_there {
             return Some(Ok(()));
@@ -131,7 +131,8 @@ impl RunningConsumer {
         })
     }
 
-    /// Hands out nothing more until it is resumed, also by the next process. `Ok` once no call is under way, and that is durable.
+    /// Hands out nothing more until it is resumed, also by the next process. `Ok` once no call is under way, and that is durable;
+    /// or once it was resumed meanwhile.
     ///
     /// # Errors
     /// That which has stopped it; `Closed` if it was stopped in order. Those of saving its progress.
@@ -140,7 +141,7 @@ impl RunningConsumer {
         self.waits(What::Paused, 0)
     }
 
-    /// Goes on after a pause. `Ok` once that is durable.
+    /// Goes on after a pause. `Ok` once that is durable, or once it was paused again.
     ///
     /// # Errors
     /// As [`pause`](Self::pause).

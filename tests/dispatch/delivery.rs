@@ -110,6 +110,29 @@ everywhere! {
         stop(consumer);
     }
 
+    /// Only builds with debug assertions look.
+    #[cfg(debug_assertions)]
+    fn waiting_in_an_async_handler_is_caught(store) {
+        let consumer = Consumer::named("reader").retry(at_once(0)).handle_async(|event: Delivery| async move {
+            // What is there already keeps nobody waiting.
+            orchestrix::Pending::<u8>::ready(Ok(1)).wait()?;
+            match event.event().data() {
+                b"1" => orchestrix::Pending::new(std::future::pending::<Result<(), orchestrix::Error>>()).wait()?,
+                b"2" => orchestrix::Pending::new(std::future::ready(Ok::<_, orchestrix::Error>(()))).wait()?,
+                _ => {}
+            }
+            Ok(Ack)
+        });
+        let consumer = consumer.start(store).expect("a consumer");
+        append(store, "a-1", "1");
+        append(store, "a-2", "2");
+        reach(&consumer, append(store, "a-3", "3"));
+        let letters = consumer.dead_letters().list().wait().expect("letters");
+        let [letter] = &letters[..] else { panic!("one letter: {letters:?}") };
+        assert!(letter.event().stream() == "a-1" && letter.reason.contains("`.await`"), "{}", letter.reason);
+        stop(consumer);
+    }
+
     fn each_outcome_does_what_it_says(store) {
         let seen = Seen::default();
         let notes = seen.clone();

@@ -3,7 +3,7 @@
 use crate::everywhere;
 use crate::seen::{Seen, append, at_once, fill, reach, stop, until};
 use orchestrix::prelude::*;
-use orchestrix::{ErrorKind, EventId, EventStore, Query, RunningConsumer};
+use orchestrix::{ErrorKind, EventId, EventStore, Query, RunningConsumer, WhenFull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -129,6 +129,50 @@ everywhere! {
         reach(&again, last);
         assert_eq!(again.status().parked, 1);
         stop(again);
+    }
+
+    fn at_the_bound_of_bytes_the_consumer_pauses_if_it_is_to(store) {
+        let consumer = Consumer::named("flawed").retry(at_once(0)).dead_letter_bytes_max(3_000);
+        let consumer = consumer.when_full(WhenFull::Pause).handle(|_: Delivery| Err("bad".into()));
+        let consumer = consumer.start(store).expect("a consumer");
+        let mut last = Position::START;
+        for n in 0..4 {
+            let event = NewEvent::raw("happened", vec![7; 1_000]);
+            last = store.append(format!("a-{n}"), Any, event).wait().expect("an append").position();
+        }
+        until("it is paused", || consumer.status().paused);
+        let status = consumer.status();
+        let why = status.last_error.expect("why");
+        assert!(why.contains("bytes of open dead letters") && why.contains("3000"), "{why}");
+        assert_eq!((status.parked, status.position.0, status.stopped), (2, last.0 / 2, false));
+        // Resumed without room, it pauses again; with room it goes on.
+        consumer.resume().wait().expect("it goes on");
+        until("it is paused", || consumer.status().paused && consumer.status().in_flight == 0);
+        assert_eq!(consumer.dead_letters().discard_all().wait().expect("a discard"), 2);
+        consumer.resume().wait().expect("it goes on");
+        reach(&consumer, last);
+        assert_eq!(consumer.status().parked, 2);
+        stop(consumer);
+    }
+
+    fn at_the_bound_the_oldest_are_discarded_if_they_are_to_be(store) {
+        let start = || {
+            let consumer = Consumer::named("flawed").retry(at_once(0)).dead_letters_max(3).workers(2);
+            let consumer = consumer.when_full(WhenFull::DiscardOldest);
+            consumer.handle(|_: Delivery| Err("bad".into())).start(store).expect("a consumer")
+        };
+        let consumer = start();
+        let last = fill(store, 2, 10);
+        reach(&consumer, last);
+        until("the others are discarded", || consumer.dead_letters().count().wait().expect("a count") == 3);
+        let letters = consumer.dead_letters().list().wait().expect("letters");
+        let newest: Vec<u64> = letters.iter().map(|letter| letter.event().position().0).collect();
+        assert!(newest.contains(&last.0) || newest.contains(&(last.0 - 1)), "{newest:?} of {last}");
+        assert!(newest.iter().all(|position| *position > last.0 / 2), "{newest:?} of {last}");
+        stop(consumer);
+        let consumer = start();
+        assert_eq!(consumer.status().parked, 3);
+        stop(consumer);
     }
 
     fn what_is_redriven_may_emit(store) {

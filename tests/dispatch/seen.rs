@@ -78,7 +78,7 @@ pub(crate) fn stop(consumer: RunningConsumer) {
 
 /// Waits until something holds.
 #[track_caller]
-pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..20_000 {
         if holds() {
             return;
