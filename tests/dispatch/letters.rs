@@ -140,11 +140,11 @@ everywhere! {
             let event = NewEvent::raw("happened", vec![7; 1_000]);
             last = store.append(format!("a-{n}"), Any, event).wait().expect("an append").position();
         }
-        until("it is paused", || consumer.status().paused);
+        until("it is paused", || consumer.status().paused && consumer.status().position.0 == last.0 / 2);
         let status = consumer.status();
         let why = status.last_error.expect("why");
         assert!(why.contains("bytes of open dead letters") && why.contains("3000"), "{why}");
-        assert_eq!((status.parked, status.position.0, status.stopped), (2, last.0 / 2, false));
+        assert_eq!((status.parked, status.stopped), (2, false));
         // Resumed without room, it pauses again; with room it goes on.
         consumer.resume().wait().expect("it goes on");
         until("it is paused", || consumer.status().paused && consumer.status().in_flight == 0);
