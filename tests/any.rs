@@ -80,6 +80,10 @@ impl EventStore for Noting {
         self.note("dead_letters".to_owned());
         Ok(Arc::new(self.clone()))
     }
+    fn trim(&self, before: Position) -> Pending<()> {
+        self.note(format!("trim {before}"));
+        Pending::ready(Err(orchestrix::Error::closed()))
+    }
     fn clock(&self) -> Clock {
         self.note("clock".to_owned());
         Clock::default()
@@ -145,6 +149,7 @@ fn call_all(store: &impl EventStore) {
     assert!(store.answer_request("mailer", 2, vec![3]).wait().expect_err("closed").is_closed());
     assert!(store.remove_request("mailer", 4).wait().expect_err("closed").is_closed());
     assert!(store.dead_letters().is_ok());
+    assert!(store.trim(Position(5)).wait().expect_err("closed").is_closed());
     drop(store.clock());
     let snapshot = store.snapshot("a-1").wait().expect("an answer").expect("a snapshot");
     assert!(store.save_snapshot("a-1", snapshot).wait().expect_err("closed").is_closed());
@@ -152,7 +157,7 @@ fn call_all(store: &impl EventStore) {
     assert!(store.capabilities().snapshots && store.capabilities().progress);
 }
 
-const CALLS: [&str; 24] = [
+const CALLS: [&str; 25] = [
     "commit a-1 Process",
     "read events of stream \"a-1\"",
     "head a-1",
@@ -171,6 +176,7 @@ const CALLS: [&str; 24] = [
     "answer_request mailer 2 [3]",
     "remove_request mailer 4",
     "dead_letters",
+    "trim 5",
     "clock",
     "snapshot a-1",
     "save_snapshot a-1 5",

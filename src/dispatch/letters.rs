@@ -2,13 +2,13 @@
 //! in the stream of its consumer: what is said of it, and a copy of the event. What was redriven or discarded is told by later events.
 
 use super::letter::{self, DeadLetter, Record, decode};
-use crate::Revision;
 use crate::error::Error;
 use crate::event::{EventId, EventRef, NewEvent, RecordedEvent};
 use crate::expected::{Durability, Expected};
 use crate::pending::Pending;
 use crate::query::Query;
 use crate::store::{Batch, Commit, EventStore, ReadRequest, Receipt, Write};
+use crate::{Position, Revision};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -122,13 +122,14 @@ pub(super) async fn list(
     let visit = |record: &Record, consumer: &str, (number, _), copy: EventRef<'_>| {
         record.letter(consumer, number, copy)
     };
-    let open = open(letters, consumer, visit, |letter| letter.event().position().0).await?;
+    let (open, _) = open(&*letters, consumer, visit, |letter| letter.event().position().0).await?;
     Ok(open.into_values().collect())
 }
 
 /// How many letters of a consumer, or of all, are open.
 pub(super) async fn count(letters: Arc<dyn EventStore>, consumer: Option<String>) -> Result<u64, Error> {
-    let open = open(letters, consumer, |record, _, _, _| Ok(record.position), |position| *position).await?;
+    let (open, _) =
+        open(&*letters, consumer, |record, _, _, _| Ok(record.position), |position| *position).await?;
     Ok(open.len() as u64)
 }
 
@@ -145,27 +146,49 @@ pub(super) async fn discard(
     for (consumer, numbers) in &numbers {
         settle(&*letters, consumer, numbers, false).await?;
     }
+    if !numbers.is_empty() {
+        trim(letters).await?;
+    }
     Ok(numbers.values().map(|numbers| numbers.len() as u64).sum())
 }
 
-/// What `visit` makes of each open letter, by consumer and number.
+/// What `visit` makes of each open letter, by consumer and number; and how far was read.
 async fn open<T>(
-    letters: Arc<dyn EventStore>,
+    letters: &dyn EventStore,
     consumer: Option<String>,
     visit: impl Fn(&Record, &str, (u64, u64), EventRef<'_>) -> Result<T, Error>,
     position_of: impl Fn(&T) -> u64,
-) -> Result<BTreeMap<(String, u64), T>, Error> {
-    let mut fold = Fold::new();
-    let mut reader = Reader::new(consumer.as_deref());
+) -> Result<(BTreeMap<(String, u64), T>, Position), Error> {
+    let begin = || (Fold::new(), Reader::new(consumer.as_deref()));
+    let (mut fold, mut reader) = begin();
     loop {
-        let batch = reader.ask(&*letters).await?;
+        let batch = match reader.ask(letters).await {
+            Ok(batch) => batch,
+            Err(error) if error.is_truncated() => {
+                // What was read so far was trimmed meanwhile.
+                (fold, reader) = begin();
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         for event in &batch {
             fold.take(event, &visit, &position_of)?;
         }
         if reader.turn(&batch) {
-            return Ok(fold.open);
+            return Ok((fold.open, reader.request.after));
         }
     }
+}
+
+/// Lets go of what no open letter of any consumer needs: what stands before the first of them.
+pub(super) async fn trim(letters: Arc<dyn EventStore>) -> Result<(), Error> {
+    let visit = |record: &Record, _: &str, _, copy: EventRef<'_>| {
+        // The record stands before the copy.
+        Ok((record.position, Position(copy.position().0.saturating_sub(1))))
+    };
+    let (open, read) = open(&*letters, None, visit, |(position, _)| *position).await?;
+    let first = open.values().map(|(_, position)| *position).min();
+    letters.trim(first.unwrap_or(Position(read.0.saturating_add(1)))).await
 }
 
 /// The event that a letter is a copy of, as it was.

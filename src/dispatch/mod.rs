@@ -34,6 +34,7 @@ mod source;
 mod start;
 mod state;
 mod stored;
+mod trim;
 mod worker;
 mod works;
 

@@ -8,6 +8,7 @@ use super::order::Order;
 use super::outcome::{GiveUp, WhenFull};
 use super::schedule::Next;
 use super::state::{State, poll};
+use super::trim::{TRIM_AFTER, Trim};
 use crate::error::Error;
 use crate::medium::bug;
 use crate::pending::Pending;
@@ -29,6 +30,8 @@ pub(super) struct Parking {
     written: Vec<(u64, u64)>,
     /// Letters that were redriven, as that is written.
     settling: Vec<(Vec<u64>, Pending<Receipt>)>,
+    /// How many were, or were discarded, since the log was trimmed.
+    settled: usize,
 }
 
 impl Parking {
@@ -42,6 +45,7 @@ impl Parking {
             writing: Vec::new(),
             written: Vec::new(),
             settling: Vec::new(),
+            settled: TRIM_AFTER - 1,
         }
     }
 
@@ -92,7 +96,7 @@ impl State {
                 Some(receipt) => {
                     receipt?;
                     self.emissions.forget(&numbers);
-                    parking.is_stale = true;
+                    (parking.is_stale, parking.settled) = (true, parking.settled + numbers.len());
                 }
                 None => parking.settling.push((numbers, pending)),
             }
@@ -103,8 +107,20 @@ impl State {
             }
             let Some(pending) = &mut parking.reading else { break };
             let Some(batch) = poll(pending, &engine.waker) else { return Ok(()) };
-            let caught_up = parking.letters.take(&batch?)?;
+            let caught_up = match batch {
+                Ok(batch) => parking.letters.take(&batch)?,
+                Err(error) if error.is_truncated() => {
+                    // What it hadn't read was trimmed: none of its letters, but maybe what has closed them.
+                    parking.letters = Letters::new(&engine.name);
+                    false
+                }
+                Err(error) => return Err(error),
+            };
             parking.reading = (!caught_up).then(|| parking.letters.ask(&*log));
+        }
+        if parking.settled >= TRIM_AFTER && parking.settling.is_empty() {
+            parking.settled = 0;
+            Trim::begin(&engine.clock, log);
         }
         for (position, _) in std::mem::take(&mut self.parking.written) {
             self.finish(position);

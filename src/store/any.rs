@@ -78,6 +78,9 @@ macro_rules! hand_on {
         fn dead_letters(&$self) -> Result<Arc<dyn EventStore>, Error> {
             $to.dead_letters()
         }
+        fn trim(&$self, before: Position) -> Pending<()> {
+            $to.trim(before)
+        }
         fn clock(&$self) -> Clock {
             $to.clock()
         }

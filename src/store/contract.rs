@@ -178,6 +178,13 @@ pub trait EventStore: Send + Sync + 'static {
         Err(Error::unsupported("dead letters"))
     }
 
+    /// Says that nobody needs what stands before a position any more, so that the store may remove it. A dead-letter log is told so;
+    /// others may be, and keep it. Its `Ok` doesn't say that it is gone.
+    fn trim(&self, before: Position) -> Pending<()> {
+        let _ = before;
+        Pending::ready(Ok(()))
+    }
+
     /// What the consumers of the store wait by.
     fn clock(&self) -> Clock {
         Clock::default()

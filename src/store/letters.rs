@@ -7,13 +7,16 @@ use super::core::Core;
 use super::reading;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
+use super::retention::{self, Retention};
 use super::view::View;
 use crate::Position;
 use crate::error::Error;
 use crate::expected::Watermark;
 use crate::limits::SEGMENT_BYTES_MAX;
+use crate::medium::Job;
 use crate::pending::Pending;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// Folder of the dead-letter log.
 pub(super) const LETTER_DIR: &str = "dead-letters";
@@ -76,7 +79,32 @@ impl EventStore for Letters {
         }
     }
 
+    fn trim(&self, before: Position) -> Pending<()> {
+        if let Ok(Some(log)) = self.log()
+            && log.log.write_side().is_ok()
+        {
+            let job = TrimJob { log: Arc::downgrade(&log), before };
+            log.log.medium.jobs.schedule(Duration::ZERO, Arc::new(job));
+        }
+        Pending::ready(Ok(()))
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities::default().with_contiguous_positions().with_multi_stream().with_query_conditions()
+    }
+}
+
+/// Drops whole segments of the log that stand before a position. Those that can't be dropped now are tried with the next.
+struct TrimJob {
+    log: Weak<Core>,
+    before: Position,
+}
+
+impl Job for TrimJob {
+    fn step(&self) -> Option<Duration> {
+        let log = self.log.upgrade()?;
+        let plan = retention::plan(&log, &Retention::default().before(self.before));
+        let _ = plan.and_then(|plan| plan.apply());
+        None
     }
 }

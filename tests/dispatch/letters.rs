@@ -196,3 +196,44 @@ everywhere! {
         stop(consumer);
     }
 }
+
+/// What no open letter needs is let go of, though other consumers have letters, or haven't looked for a while.
+#[test]
+fn the_log_of_dead_letters_doesnt_grow_for_ever() {
+    let dir = crate::tools::Dir::new();
+    let store = crate::tools::small().segment_bytes(64 << 10).open(dir.store()).expect("a store");
+    let start = |name: &str, category: &str| {
+        let consumer = Consumer::named(name).category(category).retry(at_once(0));
+        consumer.handle(|_: Delivery| Err("bad".into())).start(&store).expect("a consumer")
+    };
+    let segments = || std::fs::read_dir(dir.file("dead-letters/log")).expect("a folder").count();
+    let (busy, idle) = (start("busy", "a"), start("idle", "b"));
+    reach(&idle, append(&store, "b-1", "bad"));
+    assert_eq!(idle.dead_letters().discard_all().wait().expect("a discard"), 1);
+    for round in 0..16 {
+        for n in 0..10 {
+            let event = NewEvent::raw("happened", vec![7; 4_000]);
+            store.append(format!("a-{n}"), Any, vec![event; 3]).wait().expect("an append");
+        }
+        reach(&busy, store.view().watermark());
+        assert_eq!(busy.dead_letters().discard_all().wait().expect("a discard"), 30, "round {round}");
+    }
+    // Each round writes about a segment of 128 KiB.
+    until("it is trimmed", || segments() < 7);
+    // Who hasn't looked since, and has letters at the end.
+    reach(&idle, append(&store, "b-1", "bad again"));
+    let letters = store.dead_letters().list().wait().expect("letters");
+    assert_eq!(letters.len(), 1);
+    assert_eq!((letters[0].consumer.as_str(), letters[0].event().data()), ("idle", &b"bad again"[..]));
+    assert_eq!(
+        (idle.status().parked, idle.status().stopped, idle.status().last_error.as_deref()),
+        (1, false, Some("bad"))
+    );
+    stop(busy);
+    stop(idle);
+    let again = start("idle", "b");
+    assert_eq!(again.status().parked, 1);
+    stop(again);
+    store.close().wait().expect("a close");
+    assert!(orchestrix::verify(dir.store()).expect("a report").dead_letter_problems.is_empty());
+}
