@@ -185,3 +185,51 @@ fn a_request_survives_a_power_cut_at_any_step() {
     }
     assert!(was_kept.iter().all(|count| *count > 3), "before and after it was kept: {was_kept:?}");
 }
+
+/// F34: on a full disk nothing can be appended, but what a consumer has done is kept, and what it gives up on, in space that was set
+/// aside. Once there is room again, so is that.
+#[test]
+fn a_full_disk_has_room_for_checkpoints_and_dead_letters() {
+    const EVENTS: u64 = 30;
+    let (machine, mut tasks) = (Machine::new(9), Tasks::default());
+    let store = machine.open(small()).expect("a store");
+    let append = |store: &Store, n| {
+        store.append(format!("in-{n}"), Any, NewEvent::raw("happened", vec![7; 500])).wait()
+    };
+    for n in 0..EVENTS {
+        append(&store, n).expect("an append");
+    }
+    let start = |store: &Store, tasks: &mut Tasks| {
+        let consumer = Consumer::named("reader").retry(RetryPolicy::none());
+        let consumer = consumer.handle_async(|_: Delivery| std::future::ready(Err("no route".into())));
+        consumer.start_on(store, |task| tasks.push(task)).expect("a consumer")
+    };
+    let pieces =
+        |machine: &Machine| machine.files().iter().filter(|path| path.starts_with("reserve/")).count();
+    let consumer = start(&store, &mut tasks);
+    until(&machine, &mut Tasks::default(), Pending::new(std::future::pending()), || pieces(&machine) == 4)
+        .unwrap_or(());
+    machine.set_space(Some(machine.bytes_on_disk()));
+    let (mut last, mut full) = (EVENTS, None);
+    while full.is_none() {
+        full = append(&store, last).err();
+        last += u64::from(full.is_none());
+    }
+    assert!(full.is_some_and(|error| error.is_disk_full()));
+    until(&machine, &mut tasks, consumer.wait_for(Position(last)), || false);
+    assert_eq!(consumer.status().parked, last);
+    until(&machine, &mut tasks, consumer.pause(), || false);
+    assert!((1..4).contains(&pieces(&machine)), "{:?}", machine.files());
+
+    let machine = machine.power_cut(9, Crash::Torn);
+    machine.set_space(None);
+    drop((consumer, tasks));
+    let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
+    let found = store.consumers().wait().expect("consumers");
+    assert_eq!((found[0].position.0, found[0].paused), (last, true));
+    assert_eq!(store.dead_letters().count().wait().expect("a count"), last);
+    let consumer = start(&store, &mut tasks);
+    pass(&machine, &mut tasks, &mut Chance::new(1), 2);
+    assert_eq!(pieces(&machine), 4, "it is made again");
+    drop(consumer);
+}

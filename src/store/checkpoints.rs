@@ -7,6 +7,7 @@ use super::core::Core;
 use super::following;
 use super::holds::Held;
 use super::request::Progress;
+use super::reserve;
 use super::scan::Frames;
 use super::view::View;
 use crate::Position;
@@ -128,7 +129,9 @@ pub(super) fn save(core: &Arc<Core>, consumer: &str, checkpoint: Checkpoint) -> 
         let Checkpoint { low, data, .. } = checkpoint;
         let slot =
             Slot { consumer: consumer.clone(), sequence: 0, low: low.0, through: through.0, epoch, data };
-        with_slots(core, &consumer, |slots| slots.save(&core.log.medium, &core.log.id, slot))
+        reserve::with_room(core, || {
+            with_slots(core, &consumer, |slots| slots.save(&core.log.medium, &core.log.id, slot.clone()))
+        })
     })
 }
 

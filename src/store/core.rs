@@ -5,6 +5,7 @@ use super::holds::Holds;
 use super::lease::Leases;
 use super::letters::LETTER_DIR;
 use super::nested::Nested;
+use super::reserve::Reserve;
 use super::snapshots::Snapshots;
 use super::subscribers::Subscribers;
 use super::upkeep::Upkeep;
@@ -28,6 +29,7 @@ pub(crate) struct Core {
     pub(super) snapshots: Snapshots,
     pub(super) checkpoints: Checkpoints,
     pub(super) leases: Leases,
+    pub(super) reserve: Reserve,
     /// The id of the last request that was sent through this handle.
     pub(super) last_request: AtomicU64,
     /// The dead-letter log.
@@ -67,6 +69,7 @@ impl Core {
             checkpoints: Checkpoints::default(),
             subscribers: Arc::default(),
             leases: Leases::default(),
+            reserve: Reserve::default(),
             last_request: AtomicU64::new(0),
             letters,
             snapshots,

@@ -1,6 +1,7 @@
 //! Who runs a consumer, or a part of it: one at a time.
 
 use super::core::Core;
+use super::reserve;
 use crate::error::Error;
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -119,6 +120,7 @@ pub(super) fn take(core: &Arc<Core>, consumer: &str, partition: Partition) -> Re
     if !core.leases.0.lock().insert(consumer.to_owned()) {
         return Err(Error::taken(format!("consumer {consumer:?}")));
     }
+    reserve::keep(core);
     Ok(Lease::new(Guard { core: core.clone(), consumer: consumer.to_owned() }))
 }
 

@@ -7,6 +7,7 @@ use super::core::Core;
 use super::reading;
 use super::receipt::{Head, Receipt};
 use super::request::{Commit, ReadRequest};
+use super::reserve;
 use super::retention::{self, Retention};
 use super::view::View;
 use crate::Position;
@@ -52,10 +53,12 @@ impl EventStore for Letters {
                 "the progress of a consumer in a dead-letter log",
             )));
         }
-        match self.log_to_write() {
-            Ok(log) => commit::commit(&log, &commit),
-            Err(error) => Pending::ready(Err(error)),
-        }
+        // Whether there is room is known at once.
+        let begin = || match commit::commit(&self.log_to_write()?, &commit).now() {
+            Ok(over) => over.map(|receipt| Pending::ready(Ok(receipt))),
+            Err(under_way) => Ok(under_way),
+        };
+        reserve::with_room(&self.0, begin).unwrap_or_else(|error| Pending::ready(Err(error)))
     }
 
     fn read(&self, request: &ReadRequest) -> Pending<Batch> {

@@ -32,6 +32,7 @@ mod receipt;
 mod repeat;
 mod request;
 mod requests;
+mod reserve;
 mod retention;
 mod scan;
 mod snapshots;
