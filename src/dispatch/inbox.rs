@@ -2,7 +2,7 @@
 //! request waiting: it may be the one to go on.
 
 use super::engine::Engine;
-use super::letters;
+use super::letters::Open;
 use super::redrive::Reply;
 use super::requests::{self, ConsumerRequest};
 use super::state::{Phase, State, poll};
@@ -38,7 +38,8 @@ pub(super) struct Inbox {
 enum Running {
     Paused(bool),
     Reset(Arc<Reply>),
-    Discard(Pending<u64>),
+    /// The numbers of the letters, until their log says so.
+    Discard(Vec<u64>),
 }
 
 impl Inbox {
@@ -67,7 +68,7 @@ impl State {
         self.end_redrives(engine);
         loop {
             if let Some((id, running)) = self.inbox.running.take() {
-                match self.outcome(engine, running) {
+                match self.outcome(running) {
                     Ok(outcome) => self.answer(engine, id, &outcome),
                     Err(running) => {
                         self.inbox.running = Some((id, running));
@@ -134,29 +135,29 @@ impl State {
                 self.inbox.redriving.push((id, asked, reply));
                 return;
             }
-            ConsumerRequest::Discard(ids) => match self.parking.log() {
-                Ok(log) => {
-                    let consumer = Some(engine.name.to_string());
-                    let is_asked = move |letter: &super::letter::DeadLetter| {
-                        ids.as_ref().is_none_or(|ids| ids.contains(&letter.event_id))
-                    };
-                    Running::Discard(Pending::new(letters::discard(log, consumer, is_asked)))
+            ConsumerRequest::Discard(ids) => {
+                if let Err(error) = self.parking.log() {
+                    return self.answer(engine, id, &Err(error));
                 }
-                Err(error) => return self.answer(engine, id, &Err(error)),
-            },
+                let is_asked = |open: &Open| ids.as_ref().is_none_or(|ids| ids.contains(&open.id));
+                let numbers = self.parking.letters.close_asked(is_asked);
+                if !numbers.is_empty() {
+                    self.settle(engine, numbers.clone(), false);
+                }
+                Running::Discard(numbers)
+            }
         };
         self.inbox.running = Some((id, running));
     }
 
     /// What came of a request, or the request as it goes on.
-    fn outcome(&mut self, engine: &Engine, mut running: Running) -> Result<Result<u64, Error>, Running> {
-        let outcome = match &mut running {
+    fn outcome(&self, running: Running) -> Result<Result<u64, Error>, Running> {
+        let outcome = match &running {
             Running::Paused(paused) => self.is_pause_over(*paused).then_some(Ok(0)),
             Running::Reset(reply) => reply.result(),
-            Running::Discard(pending) => poll(pending, &engine.waker).inspect(|_| {
-                self.parking.look_again();
-                self.refresh();
-            }),
+            Running::Discard(numbers) => {
+                (!self.parking.is_settling(numbers)).then_some(Ok(numbers.len() as u64))
+            }
         };
         outcome.ok_or(running)
     }

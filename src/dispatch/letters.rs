@@ -147,7 +147,8 @@ pub(super) async fn discard(
         settle(&*letters, consumer, numbers, false).await?;
     }
     if !numbers.is_empty() {
-        trim(letters).await?;
+        // They are discarded, whether there is room for others now or not.
+        let _ = trim(letters).await;
     }
     Ok(numbers.values().map(|numbers| numbers.len() as u64).sum())
 }
@@ -191,20 +192,21 @@ pub(super) async fn trim(letters: Arc<dyn EventStore>) -> Result<(), Error> {
     letters.trim(first.unwrap_or(Position(read.0.saturating_add(1)))).await
 }
 
-/// The event that a letter is a copy of, as it was.
+/// The event that a letter is a copy of, as it was; `None` if the letter was discarded and is gone.
 pub(super) async fn load(
     letters: Arc<dyn EventStore>,
     consumer: Arc<str>,
     number: u64,
-) -> Result<RecordedEvent, Error> {
+) -> Result<Option<RecordedEvent>, Error> {
     let mut request = ReadRequest::new(Query::stream(stream_of(&consumer)));
     (request.from, request.limit) = (Some(Revision(number)), 2);
-    let batch = letters.read(&request).await?;
-    let mut events = batch.iter();
-    let (Some(record), Some(copy)) = (events.next(), events.next()) else {
-        return Err(Error::other(format!("dead letter {number} of consumer {consumer:?} is not there")));
+    let batch = match letters.read(&request).await {
+        Err(error) if error.is_truncated() => return Ok(None),
+        read => read?,
     };
-    Ok(Record::decode(record)?.letter(&consumer, number, copy)?.event)
+    let mut events = batch.iter();
+    let (Some(record), Some(copy)) = (events.next(), events.next()) else { return Ok(None) };
+    Ok(Some(Record::decode(record)?.letter(&consumer, number, copy)?.event))
 }
 
 /// Reads the letters of a consumer, or of all, on from where it was.
@@ -289,15 +291,29 @@ impl Letters {
         }
     }
 
+    /// Takes the letters that are asked for for closed: their numbers.
+    pub(super) fn close_asked(&mut self, is_asked: impl Fn(&Open) -> bool) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while let Some((number, _)) = self.next(numbers.last().map_or(0, |last| last + 1), &is_asked) {
+            self.close(number);
+            numbers.push(number);
+        }
+        numbers
+    }
+
+    fn close(&mut self, number: u64) {
+        if let Some(closed) = self.fold.close(&self.consumer, number, |open| open.position) {
+            self.closed(&closed);
+        }
+    }
+
     /// Takes the letters with the lowest numbers for closed until at most so many are left, of at most so many bytes: their
     /// numbers.
     pub(super) fn close_oldest(&mut self, count_max: u64, bytes_max: u64) -> Vec<u64> {
         let mut numbers = Vec::new();
         while self.count() > count_max || self.bytes > bytes_max {
             let Some((number, _)) = self.next(0, |_| true) else { break };
-            if let Some(closed) = self.fold.close(&self.consumer, number, |open| open.position) {
-                self.closed(&closed);
-            }
+            self.close(number);
             numbers.push(number);
         }
         numbers

@@ -58,6 +58,11 @@ impl Parking {
         self.reading.is_none() && !self.is_stale && self.writing.is_empty() && self.settling.is_empty()
     }
 
+    /// Whether the log is yet to say that these letters are done with.
+    pub(super) fn is_settling(&self, numbers: &[u64]) -> bool {
+        self.settling.iter().any(|(settling, _)| settling == numbers)
+    }
+
     /// Somebody else may have written to the log.
     pub(super) fn look_again(&mut self) {
         self.is_stale = true;

@@ -59,7 +59,7 @@ struct Redrive {
 enum Step {
     /// The next one is looked for.
     Looking,
-    Loading(u64, Arc<str>, Pending<RecordedEvent>),
+    Loading(u64, Arc<str>, Pending<Option<RecordedEvent>>),
     Loaded(u64, Arc<str>, Kept),
     Called(Arc<str>),
     /// It was acknowledged, and that is written.
@@ -126,7 +126,10 @@ impl State {
                 }
                 Step::Loading(number, stream, pending) => {
                     let Some(loaded) = poll(pending, &engine.waker) else { break };
-                    redrive.step = Step::Loaded(*number, stream.clone(), loaded?.into());
+                    redrive.step = match loaded? {
+                        Some(event) => Step::Loaded(*number, stream.clone(), event.into()),
+                        None => Step::Looking,
+                    };
                 }
                 _ => break,
             }
