@@ -10,6 +10,7 @@ use crate::error::{Corruption, Error};
 use crate::event::EventRef;
 use crate::event::commit::CommitRef;
 use crate::event::layout::{record, u32_at};
+use crate::medium::prefetch;
 use std::cell::RefCell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,14 @@ impl Checked {
         word.is_some_and(|word| word.load(Ordering::Relaxed) & 1 << (cell % 64) != 0)
     }
 
+    /// Hints that what is known of `offset` will be asked for soon.
+    #[inline]
+    fn prefetch(&self, offset: u64) {
+        if let Some(word) = self.0.get().and_then(|words| words.get((offset / CELL_BYTES / 64) as usize)) {
+            prefetch(word);
+        }
+    }
+
     fn add(&self, offset: u64, segment_bytes: u64) {
         let words = self.0.get_or_init(|| {
             let cells = segment_bytes / CELL_BYTES;
@@ -52,6 +61,14 @@ impl Segment {
     #[inline]
     fn is_checked(&self, offset: u64) -> bool {
         self.checked.as_ref().is_none_or(|checked| checked.has(offset))
+    }
+
+    /// Hints that [`is_checked`](Self::is_checked) will be asked of the header or record at `offset`.
+    #[inline]
+    pub(super) fn prefetch_checked(&self, offset: u64) {
+        if let Some(checked) = &self.checked {
+            checked.prefetch(offset);
+        }
     }
 
     /// The published frame at `offset`, checked.

@@ -9,6 +9,8 @@ use crate::event::layout::{NAME_END_MASK, record, u16_at, u32_at};
 
 /// What stands so near before a record comes with it.
 const NEAR: u64 = 256;
+/// So much of a record is fetched.
+const RECORD_MAX: u64 = 512;
 /// An event seldom has more keys.
 const KEYS_MAX: usize = 4;
 
@@ -22,16 +24,20 @@ pub(crate) enum Named {
 }
 
 impl Segment {
-    /// Where the frame of a record begins; `None` if it is near, or can't be.
+    /// The head of a record, if one can be there.
     #[inline]
-    fn far_frame(&self, at: u64) -> Option<u64> {
+    fn head(&self, at: u64) -> Option<&[u8]> {
         let end = at + record::BYTES as u64;
-        if end > self.region.published() || at < FRAMES_AT {
-            return None;
-        }
-        let back = u64::from(u32_at(self.region.bytes(at, end), record::BACK));
+        (end <= self.region.published() && at >= FRAMES_AT).then(|| self.region.bytes(at, end))
+    }
+
+    /// Where the frame of a record begins, and the head of the record; `None` if it is near, or can't be.
+    #[inline]
+    fn far_frame(&self, at: u64) -> Option<(u64, &[u8])> {
+        let head = self.head(at)?;
+        let back = u64::from(u32_at(head, record::BACK));
         let start = at.checked_sub(back).filter(|start| *start >= FRAMES_AT)?;
-        (back > NEAR).then_some(start)
+        (back > NEAR).then_some((start, head))
     }
 
     /// Whether a record doesn't stand near the beginning of its frame.
@@ -39,13 +45,42 @@ impl Segment {
         self.far_frame(at).is_some()
     }
 
-    /// For a record that was fetched: its frame's header, and the revision of its stream.
+    /// The beginning of a record.
+    #[inline]
+    pub(crate) fn prefetch_record(&self, at: u64) {
+        self.region.prefetch(at);
+        self.prefetch_checked(at);
+    }
+
+    /// What stands shortly before a record: the header, in small commits.
+    #[inline]
+    pub(crate) fn prefetch_before(&self, at: u64) {
+        self.region.prefetch(at.saturating_sub(64));
+    }
+
+    /// The rest of a record that was fetched.
+    #[inline]
+    pub(crate) fn prefetch_rest(&self, at: u64) {
+        if let Some(head) = self.head(at) {
+            self.prefetch_lines(at, head);
+        }
+    }
+
+    #[inline]
+    fn prefetch_lines(&self, at: u64, head: &[u8]) {
+        let length = u64::from(u32_at(head, record::LENGTH)).min(RECORD_MAX);
+        (64..length).step_by(64).for_each(|line| self.region.prefetch(at + line));
+    }
+
+    /// For a record that was fetched: its frame's header, the revision of its stream, and the rest of it.
     #[inline]
     pub(crate) fn prefetch_frame(&self, at: u64, named: Named) {
-        if let Some(start) = self.far_frame(at) {
+        if let Some((start, head)) = self.far_frame(at) {
             self.region.prefetch(start);
+            self.prefetch_checked(start);
+            self.prefetch_lines(at, head);
             if let Named::Stream = named {
-                let stream = u16_at(self.region.bytes(at, at + record::BYTES as u64), record::STREAM);
+                let stream = u16_at(head, record::STREAM);
                 self.region.prefetch(start + HEADER_BYTES + 8 * u64::from(stream));
             }
         }
@@ -71,20 +106,20 @@ impl Segment {
     /// Shows where the frame of a record begins, the frame up to that record, and the number of each of these names.
     #[inline]
     fn each_name(&self, at: u64, named: Named, mut visit: impl FnMut(u64, CommitRef<'_>, usize)) {
-        let Some(start) = self.far_frame(at) else { return };
-        let head = self.region.bytes(at, at + record::BYTES as u64);
-        let end = (at + u64::from(u32_at(head, record::LENGTH))).min(self.region.published());
-        let frame = self.region.bytes(start, end.max(at));
-        let commit = CommitRef::new(frame);
+        let Some((start, head)) = self.far_frame(at) else { return };
+        let to = |end: u64| self.region.bytes(start, end);
         match named {
-            Named::Stream => visit(start, commit, usize::from(u16_at(head, record::STREAM))),
+            Named::Stream => visit(start, CommitRef::new(to(at)), usize::from(u16_at(head, record::STREAM))),
             Named::Type => {
-                let number = usize::from(u16_at(head, record::TYPE));
+                let (commit, number) = (CommitRef::new(to(at)), usize::from(u16_at(head, record::TYPE)));
                 visit(start, commit, usize::from(commit.stream_count()) + number);
             }
             Named::Keys => {
+                let end = (at + u64::from(u32_at(head, record::LENGTH))).min(self.region.published());
+                let frame = to(end.max(at));
                 let event = EventRef::new(frame, (at - start) as u32);
-                event.key_numbers().take(KEYS_MAX).for_each(|number| visit(start, commit, number as usize));
+                let numbers = event.key_numbers().take(KEYS_MAX);
+                numbers.for_each(|number| visit(start, CommitRef::new(frame), number as usize));
             }
         }
     }

@@ -24,7 +24,7 @@ pub(crate) use heap::HeapFiles;
 pub(crate) use jobs::Pool;
 #[cfg(all(test, orchestrix_loom))]
 pub(crate) use published::Published;
-pub(crate) use region::{Region, RegionWriter};
+pub(crate) use region::{Region, RegionWriter, prefetch};
 pub(crate) use shared::{Loaded, Shared, load_both};
 
 use std::fmt;

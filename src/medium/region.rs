@@ -271,14 +271,7 @@ impl Region {
     /// Hints that the bytes at `at` will be read soon. Any place is allowed; one outside of the file does nothing.
     #[inline]
     pub(crate) fn prefetch(&self, at: u64) {
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: a prefetch never faults, whatever the address, and changes nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T0>(self.base.wrapping_add(at as usize).cast());
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = at;
+        prefetch(self.base.wrapping_add(at as usize));
     }
 
     /// See [`RegionOps::reserve`].
@@ -340,6 +333,19 @@ fn read_only() -> io::Error {
 }
 
 mod writer;
+
+/// Hints that what stands there will be read soon. Any address is allowed.
+#[inline]
+pub(crate) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, whatever the address, and changes nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
 
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,9 @@ use crate::index::{Damaged, Key, KeyKind, Layers, Numbered};
 use crate::log::{Named, Place, Segment};
 
 /// Postings that are copied out of the index at a time.
-const PIECE: usize = 32;
-/// Postings that are further apart stand in different commits, most often.
-const SCATTERED_BYTES: u64 = 4_096;
+const PIECE: usize = 24;
+/// Postings that aren't further apart stand in one commit, most often.
+const TOGETHER_BYTES: u64 = 4_096;
 
 /// A piece of postings: numbers `start .. start + places.len()`.
 #[derive(Clone)]
@@ -237,40 +237,36 @@ impl<'v> KeyEvents<'v> {
         Ok(piece)
     }
 
-    /// Begins to fetch the events at these places.
+    /// Begins to fetch the events at these places: their records, and what stands far away from these in large commits.
     pub(super) fn prefetch(&self, places: &[Place]) {
-        let geometry = self.pinned.core.log.geometry;
-        let segments = || {
-            places.iter().filter_map(|place| {
-                let segment = self.pinned.table.get(geometry.segment(*place))?;
-                Some((segment, geometry.offset(*place)))
-            })
-        };
-        for (segment, at) in segments() {
-            // The header stands shortly before the record, in small commits.
-            segment.region.prefetch(at.saturating_sub(64));
-            segment.region.prefetch(at);
+        self.segments(places).for_each(|(segment, at)| segment.prefetch_record(at));
+        if let [first, second, ..] = places
+            && second.0.saturating_sub(first.0) <= TOGETHER_BYTES
+        {
+            return;
         }
-        if self.is_scattered(places) {
-            let named = match self.key.kind {
-                KeyKind::Stream | KeyKind::Category => Named::Stream,
-                KeyKind::Type => Named::Type,
-                KeyKind::Tag | KeyKind::CorrelationText | KeyKind::CorrelationUuid => Named::Keys,
-            };
-            // Each step waits for what all of the last one have asked for.
-            for step in [Segment::prefetch_frame, Segment::prefetch_entries, Segment::prefetch_names] {
-                segments().for_each(|(segment, at)| step(segment, at, named));
-            }
+        // All are like the first one, most often.
+        if !self.segments(places).next().is_some_and(|(segment, at)| segment.is_far_from_frame(at)) {
+            self.segments(places).for_each(|(segment, at)| segment.prefetch_before(at));
+            return self.segments(places).for_each(|(segment, at)| segment.prefetch_rest(at));
+        }
+        let named = match self.key.kind {
+            KeyKind::Stream | KeyKind::Category => Named::Stream,
+            KeyKind::Type => Named::Type,
+            KeyKind::Tag | KeyKind::CorrelationText | KeyKind::CorrelationUuid => Named::Keys,
+        };
+        // Each step waits for what all of the last one have asked for.
+        for step in [Segment::prefetch_frame, Segment::prefetch_entries, Segment::prefetch_names] {
+            self.segments(places).for_each(|(segment, at)| step(segment, at, named));
         }
     }
 
-    /// Whether these are events of large commits, a few in each: what says their names stands far from the record then.
-    fn is_scattered(&self, places: &[Place]) -> bool {
-        let [first, second, ..] = places else { return false };
+    fn segments<'p>(&'p self, places: &'p [Place]) -> impl Iterator<Item = (&'p Segment, u64)> {
         let geometry = self.pinned.core.log.geometry;
-        let segment = self.pinned.table.get(geometry.segment(*first));
-        second.0.saturating_sub(first.0) > SCATTERED_BYTES
-            && segment.is_some_and(|segment| segment.is_far_from_frame(geometry.offset(*first)))
+        places.iter().filter_map(move |place| {
+            let segment = self.pinned.table.get(geometry.segment(*place))?;
+            Some((&**segment, geometry.offset(*place)))
+        })
     }
 
     /// The event at a place of the index, if it may be handed out.
@@ -334,7 +330,12 @@ impl<'v> KeyEvents<'v> {
         let mut place = self.back.get(n);
         if place.is_none() && self.failed.is_none() {
             match self.piece((n + 1).saturating_sub(PIECE as u64).max(self.low)) {
-                Ok(piece) => self.back = piece,
+                Ok(piece) => {
+                    // The processor fetches forward by itself.
+                    self.segments(&piece.places[..piece.len])
+                        .for_each(|(segment, at)| segment.prefetch_before(at));
+                    self.back = piece;
+                }
                 Err(error) => return Some(Err(error)),
             }
             place = self.back.get(n);
