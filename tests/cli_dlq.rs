@@ -38,6 +38,7 @@ fn dead_letters_are_listed_shown_and_exported() {
         lines,
         ["mailer  b1  a-1 1 bad  1 attempt: no route", "printer  b1  a-1 1 bad  1 attempt: no\\npaper"]
     );
+    assert_eq!(place.run(&["dlq", "list", "--reason", "paper"]).ended(0).out.lines().count(), 1);
     let json = place.run(&["dlq", "list", "--consumer", "mailer", "--json"]).ended(0).json();
     assert_eq!(json["stream"], "a-1");
     assert_eq!((json["position"].as_u64(), json["attempts"].as_u64()), (Some(2), Some(1)));

@@ -15,6 +15,9 @@ use std::sync::Arc;
 pub struct DeadLetters {
     log: Result<Arc<dyn EventStore>, Error>,
     consumer: Option<String>,
+    /// Only those of this event, and for a reason that has this in it.
+    event: Option<EventId>,
+    reason: Option<String>,
     engine: Option<Arc<Engine>>,
 }
 
@@ -35,14 +38,21 @@ impl<B: EventStore> Store<B> {
     /// # Ok::<(), orchestrix::Error>(())
     /// ```
     pub fn dead_letters(&self) -> DeadLetters {
-        DeadLetters { log: self.backend().dead_letters(), consumer: None, engine: None }
+        DeadLetters {
+            log: self.backend().dead_letters(),
+            consumer: None,
+            event: None,
+            reason: None,
+            engine: None,
+        }
     }
 }
 
 impl DeadLetters {
     pub(super) fn of_running(engine: &Arc<Engine>) -> Self {
         let consumer = Some(engine.name.to_string());
-        Self { log: engine.store.dead_letters(), consumer, engine: Some(engine.clone()) }
+        let (log, engine) = (engine.store.dead_letters(), Some(engine.clone()));
+        Self { log, consumer, event: None, reason: None, engine }
     }
 
     /// Only those of a consumer.
@@ -53,15 +63,38 @@ impl DeadLetters {
         Self { consumer: Some(consumer), engine, ..self }
     }
 
+    /// Only those of the event with this id: one for each consumer that gave up on it.
+    #[must_use]
+    pub fn event(self, id: impl Into<EventId>) -> Self {
+        Self { event: Some(id.into()), ..self }
+    }
+
+    /// Only those whose reason has this text in it.
+    #[must_use]
+    pub fn reason(self, text: impl Into<String>) -> Self {
+        Self { reason: Some(text.into()), ..self }
+    }
+
+    fn is_asked(&self, letter: &DeadLetter) -> bool {
+        self.event.as_ref().is_none_or(|id| letter.event_id == *id)
+            && self.reason.as_ref().is_none_or(|text| letter.reason.contains(text.as_str()))
+    }
+
+    fn is_narrowed(&self) -> bool {
+        self.event.is_some() || self.reason.is_some()
+    }
+
     /// All that are open, by consumer, and in the order in which they would be redriven.
     ///
     /// # Errors
     /// `Unsupported`: the store keeps none. `Corrupt`: their log is damaged. `Limit`: they don't fit into memory.
     pub fn list(&self) -> Pending<Vec<DeadLetter>> {
-        match self.log.clone() {
-            Ok(log) => Pending::new(letters::list(log, self.consumer.clone())),
-            Err(error) => Pending::ready(Err(error)),
-        }
+        let asked = self.clone();
+        Pending::new(async move {
+            let mut letters = letters::list(asked.log.clone()?, asked.consumer.clone()).await?;
+            letters.retain(|letter| asked.is_asked(letter));
+            Ok(letters)
+        })
     }
 
     /// How many are open.
@@ -69,10 +102,13 @@ impl DeadLetters {
     /// # Errors
     /// As [`list`](Self::list).
     pub fn count(&self) -> Pending<u64> {
-        match self.log.clone() {
-            Ok(log) => Pending::new(letters::count(log, self.consumer.clone())),
-            Err(error) => Pending::ready(Err(error)),
-        }
+        let asked = self.clone();
+        Pending::new(async move {
+            match asked.is_narrowed() {
+                true => Ok(asked.list().await?.len() as u64),
+                false => letters::count(asked.log.clone()?, asked.consumer).await,
+            }
+        })
     }
 
     /// Handles one again, at one attempt. It is gone from the dead letters once that was acknowledged.
@@ -100,13 +136,20 @@ impl DeadLetters {
         })
     }
 
-    /// Handles all again, in order, each at one attempt. One that fails stays, and so do the later ones of its stream. Says how many
+    /// Handles all again, or those that it was narrowed to, in order, each at one attempt. One that fails stays, and so do the later ones of its stream. Says how many
     /// were acknowledged.
     ///
     /// # Errors
     /// `Invalid`: as [`redrive`](Self::redrive). Those of the dead-letter log.
     pub fn redrive_all(&self) -> Pending<u64> {
-        self.ask(None)
+        if !self.is_narrowed() {
+            return self.ask(None);
+        }
+        let asked = self.clone();
+        Pending::new(async move {
+            let letters = asked.list().await?;
+            asked.ask(Some(letters.into_iter().map(|letter| letter.event_id).collect())).await
+        })
     }
 
     fn ask(&self, ids: Option<Vec<EventId>>) -> Pending<u64> {
@@ -134,7 +177,7 @@ impl DeadLetters {
         })
     }
 
-    /// Forgets all, unhandled. Says how many.
+    /// Forgets all, or those that it was narrowed to, unhandled. Says how many.
     ///
     /// # Errors
     /// Those of the dead-letter log.
@@ -147,6 +190,8 @@ impl DeadLetters {
         &self,
         is_asked: impl Fn(&DeadLetter) -> bool + Send + 'static,
     ) -> Result<u64, Error> {
+        let narrowed = self.clone();
+        let is_asked = move |letter: &DeadLetter| narrowed.is_asked(letter) && is_asked(letter);
         let count = letters::discard(self.log.clone()?, self.consumer.clone(), is_asked).await?;
         if let Some(engine) = &self.engine {
             engine.with(|state| {
@@ -164,6 +209,10 @@ fn no_letter(id: &EventId) -> Error {
 
 impl fmt::Debug for DeadLetters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeadLetters").field("consumer", &self.consumer).finish_non_exhaustive()
+        f.debug_struct("DeadLetters")
+            .field("consumer", &self.consumer)
+            .field("event", &self.event)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }

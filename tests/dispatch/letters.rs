@@ -113,6 +113,38 @@ everywhere! {
         stop(consumer);
     }
 
+    fn some_are_found_by_event_and_reason_and_redriven_or_discarded(store) {
+        let is_up = Arc::new(AtomicBool::new(false));
+        let up = is_up.clone();
+        let consumer = Consumer::named("mailer").retry(at_once(0)).handle(move |event: Delivery| {
+            match up.load(Ordering::SeqCst) {
+                true => Ok(Ack),
+                false => Err(format!("no route to {}", event.stream()).into()),
+            }
+        });
+        let consumer = consumer.start(store).expect("a consumer");
+        let mut last = Position::START;
+        for n in 0..6 {
+            let event = NewEvent::raw("happened", b"x").id(format!("b{n}"));
+            last = store.append(format!("{}-{n}", ["a", "b"][n % 2]), Any, event).wait().expect("an append").position();
+        }
+        reach(&consumer, last);
+        let ids = |letters: &orchestrix::DeadLetters| {
+            let found = letters.list().wait().expect("letters");
+            assert_eq!(letters.count().wait().expect("a count"), found.len() as u64);
+            found.iter().map(|letter| letter.event_id.to_string()).collect::<Vec<_>>()
+        };
+        let letters = consumer.dead_letters();
+        assert_eq!(ids(&letters.clone().reason("to a-")), ["b0", "b2", "b4"]);
+        assert_eq!(ids(&letters.clone().event("b3")), ["b3"]);
+        assert_eq!(ids(&letters.clone().event("b3").reason("to a-")), [""; 0]);
+        assert_eq!(letters.clone().event("b3").discard_all().wait().expect("a discard"), 1);
+        is_up.store(true, Ordering::SeqCst);
+        assert_eq!(letters.clone().reason("to a-").redrive_all().wait().expect("a redrive"), 3);
+        assert_eq!(ids(&store.dead_letters()), ["b1", "b5"]);
+        stop(consumer);
+    }
+
     fn at_the_bound_the_consumer_stops(store) {
         let consumer = || {
             let consumer = Consumer::named("flawed").retry(at_once(0)).dead_letters_max(2);

@@ -135,6 +135,9 @@ pub(crate) struct Letters {
     /// Only those of this consumer
     #[arg(long, value_name = "NAME")]
     pub(crate) consumer: Option<String>,
+    /// Only those whose reason has this in it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 /// Everything that is known of one, and its event

@@ -45,7 +45,9 @@ fn no_letter(id: &str) -> Failure {
 fn redrive(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chosen) -> Result<(), Failure> {
     let done = |consumer: &str, count| format!("{consumer} has handled {} again", request::letters(count));
     chosen.iter().try_for_each(|(consumer, ids)| {
-        let ids = (!args.all).then(|| ids.clone());
+        // All as of now, and what comes meanwhile; unless only some of all were asked for.
+        let is_all = args.all && args.letters.reason.is_none();
+        let ids = (!is_all).then(|| ids.clone());
         request::ask(global, consumer, ConsumerRequest::Redrive(ids), &args.wait, &done)
     })
 }
@@ -70,11 +72,13 @@ fn discard(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chos
 }
 
 fn letters(store: &Store, args: &Letters) -> Result<Vec<DeadLetter>, Failure> {
-    let all = store.dead_letters();
-    let asked = match &args.consumer {
-        Some(consumer) => all.of(consumer),
-        None => all,
-    };
+    let mut asked = store.dead_letters();
+    if let Some(consumer) = &args.consumer {
+        asked = asked.of(consumer);
+    }
+    if let Some(reason) = &args.reason {
+        asked = asked.reason(reason);
+    }
     Ok(asked.list().wait()?)
 }
 
