@@ -124,66 +124,75 @@ fn until<T>(
     panic!("it doesn't come to an end");
 }
 
-/// A consumer that is asked to begin again is cut off at every I/O step of that. If it was told that the request is kept, the
-/// request is executed by this life or the next.
+/// A consumer that is asked to begin again is cut off at an I/O step of that. Whether it was told before that the request is kept: then
+/// the request must be executed by this life or the next.
+fn asks(cut: u64, bugs: Bugs) -> Result<bool, String> {
+    let (machine, calls) = (Machine::new(cut).with_bugs(bugs), Arc::new(AtomicU32::new(0)));
+    let start = |store: &Store, tasks: &mut Tasks| {
+        let count = calls.clone();
+        let consumer = Consumer::named("reader").handle_async(move |_: Delivery| {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(Ok(Ack))
+        });
+        consumer.start_on(store, |task| tasks.push(task)).expect("a consumer")
+    };
+    let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
+    for n in 0..6 {
+        let event = NewEvent::raw("happened", b"x");
+        store.append(format!("in-{}", n % 2), Any, event).wait().expect("an append");
+    }
+    let consumer = start(&store, &mut tasks);
+    until(&machine, &mut tasks, consumer.wait_for(Position(6)), || false);
+    until(&machine, &mut tasks, consumer.pause(), || false);
+    until(&machine, &mut tasks, consumer.resume(), || false);
+
+    let (kept, left) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
+    let (is_kept, taken, countdown) = (kept.clone(), left.clone(), AtomicU32::new(cut as u32));
+    machine.watch(move |machine, _| {
+        let mut taken = taken.lock().expect("no panic");
+        let is_now = countdown.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if is_now.is_err() && taken.is_none() {
+            *taken = Some((machine.power_cut(cut, Crash::Torn), is_kept.load(Ordering::SeqCst)));
+        }
+    });
+    let is_cut = || left.lock().expect("no panic").is_some();
+    let asked = store.request("reader", ConsumerRequest::Reset(Position::START));
+    if let Some(asked) = until(&machine, &mut tasks, asked, is_cut) {
+        kept.store(true, Ordering::SeqCst);
+        let is_done = || calls.load(Ordering::SeqCst) >= 12 || is_cut();
+        let done =
+            until(&machine, &mut tasks, Pending::new(std::future::pending::<Result<(), _>>()), is_done);
+        assert!(done.is_none());
+        drop(asked);
+    }
+    pass(&machine, &mut tasks, &mut Chance::new(1), 3);
+    machine.unwatch();
+    let (machine, was) = left.lock().expect("no panic").take().unwrap_or_else(|| (machine.kill(cut), true));
+    drop((consumer, tasks));
+    let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
+    let consumer = start(&store, &mut tasks);
+    pass(&machine, &mut tasks, &mut Chance::new(1), 5);
+    let requests = store.backend().requests("reader").wait().expect("requests");
+    let is_answered = requests.iter().all(|request| request.answer.is_some());
+    let is_done = !was || requests.len() == 1 && calls.load(Ordering::SeqCst) >= 12;
+    match (consumer.status().position, is_answered, is_done) {
+        (Position(6), true, true) => Ok(was),
+        found => Err(format!("cut {cut}, kept is {was}: {found:?}, {requests:?}")),
+    }
+}
+
 #[test]
 fn a_request_survives_a_power_cut_at_any_step() {
     let mut was_kept = [0; 2];
     for cut in 0..60 {
-        let (machine, calls) = (Machine::new(cut), Arc::new(AtomicU32::new(0)));
-        let start = |store: &Store, tasks: &mut Tasks| {
-            let count = calls.clone();
-            let consumer = Consumer::named("reader").handle_async(move |_: Delivery| {
-                count.fetch_add(1, Ordering::SeqCst);
-                std::future::ready(Ok(Ack))
-            });
-            consumer.start_on(store, |task| tasks.push(task)).expect("a consumer")
-        };
-        let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
-        for n in 0..6 {
-            let event = NewEvent::raw("happened", b"x");
-            store.append(format!("in-{}", n % 2), Any, event).wait().expect("an append");
-        }
-        let consumer = start(&store, &mut tasks);
-        until(&machine, &mut tasks, consumer.wait_for(Position(6)), || false);
-        until(&machine, &mut tasks, consumer.pause(), || false);
-        until(&machine, &mut tasks, consumer.resume(), || false);
-
-        let (kept, left) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(None)));
-        let (is_kept, taken, countdown) = (kept.clone(), left.clone(), AtomicU32::new(cut as u32));
-        machine.watch(move |machine, _| {
-            let mut taken = taken.lock().expect("no panic");
-            let is_now =
-                countdown.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-            if is_now.is_err() && taken.is_none() {
-                *taken = Some((machine.power_cut(cut, Crash::Torn), is_kept.load(Ordering::SeqCst)));
-            }
-        });
-        let is_cut = || left.lock().expect("no panic").is_some();
-        let asked = store.request("reader", ConsumerRequest::Reset(Position::START));
-        if let Some(asked) = until(&machine, &mut tasks, asked, is_cut) {
-            kept.store(true, Ordering::SeqCst);
-            let is_done = || calls.load(Ordering::SeqCst) >= 12 || is_cut();
-            let done =
-                until(&machine, &mut tasks, Pending::new(std::future::pending::<Result<(), _>>()), is_done);
-            assert!(done.is_none());
-            drop(asked);
-        }
-        pass(&machine, &mut tasks, &mut Chance::new(1), 3);
-        machine.unwatch();
-        let (machine, was) =
-            left.lock().expect("no panic").take().unwrap_or_else(|| (machine.kill(cut), true));
-        was_kept[usize::from(was)] += 1;
-        drop((consumer, tasks));
-        let (store, mut tasks) = (machine.open(small()).expect("a store"), Tasks::default());
-        let consumer = start(&store, &mut tasks);
-        pass(&machine, &mut tasks, &mut Chance::new(1), 5);
-        assert_eq!(consumer.status().position, Position(6), "cut {cut}");
-        let requests = store.backend().requests("reader").wait().expect("requests");
-        assert!(requests.iter().all(|request| request.answer.is_some()), "cut {cut}: {requests:?}");
-        assert!(!was || requests.len() == 1 && calls.load(Ordering::SeqCst) >= 12, "cut {cut}: {requests:?}");
+        let kept = asks(cut, Bugs::default()).unwrap_or_else(|what| panic!("{what}"));
+        was_kept[usize::from(kept)] += 1;
     }
     assert!(was_kept.iter().all(|count| *count > 3), "before and after it was kept: {was_kept:?}");
+    let unsynced = Bugs { request_unsynced: true, ..Bugs::default() };
+    let noticed = (0..60).find_map(|cut| asks(cut, unsynced).err());
+    println!("request_unsynced: {noticed:?}");
+    assert!(noticed.is_some(), "a request that isn't synced before it counts as kept");
 }
 
 /// F34: on a full disk nothing can be appended, but what a consumer has done is kept, and what it gives up on, in space that was set

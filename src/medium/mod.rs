@@ -220,6 +220,8 @@ pub struct Bugs {
     pub believe_tokens: bool,
     /// A checkpoint is saved before the events that it counts are synced.
     pub checkpoint_unsynced: bool,
+    /// A request to a consumer counts as kept before its name is synced.
+    pub request_unsynced: bool,
     /// A checkpoint is written over the one before.
     pub one_slot: bool,
     /// A checkpoint that an earlier process has written counts as synced.
