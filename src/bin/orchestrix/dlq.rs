@@ -7,7 +7,7 @@ use crate::open;
 use crate::output::Out;
 use crate::read;
 use crate::request;
-use orchestrix::{ConsumerRequest, DeadLetter, EventId, Store};
+use orchestrix::{ConsumerRequest, DeadLetter, DeadLetters, EventId, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -45,11 +45,13 @@ fn no_letter(id: &str) -> Failure {
 fn redrive(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chosen) -> Result<(), Failure> {
     let done = |consumer: &str, count| format!("{consumer} has handled {} again", request::letters(count));
     chosen.iter().try_for_each(|(consumer, ids)| {
-        // All as of now, and what comes meanwhile; unless only some of all were asked for.
-        let is_all = args.all && args.letters.reason.is_none();
-        let ids = (!is_all).then(|| ids.clone());
-        request::ask(global, consumer, ConsumerRequest::Redrive(ids), &args.wait, &done)
+        request::ask(global, consumer, ConsumerRequest::Redrive(meant(ids, args)), &args.wait, &done)
     })
+}
+
+/// The ids to ask for: none where all are meant, as of now and as they come meanwhile.
+fn meant(ids: &[EventId], args: &Chosen) -> Option<Vec<EventId>> {
+    (!args.all || args.letters.reason.is_some()).then(|| ids.to_vec())
 }
 
 fn discard(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chosen) -> Result<(), Failure> {
@@ -58,20 +60,27 @@ fn discard(global: &Global, chosen: &BTreeMap<String, Vec<EventId>>, args: &Chos
     for (consumer, ids) in chosen {
         match &store {
             Some(store) => {
-                let letters = store.dead_letters().of(consumer);
-                ids.iter().try_for_each(|id| letters.discard(id).wait())?;
-                request::tell(global, consumer, Some(ids.len() as u64), &done)?;
+                let letters = asked(store, &args.letters).of(consumer);
+                let count = match args.all {
+                    true => letters.discard_all().wait()?,
+                    false => {
+                        ids.iter().try_for_each(|id| letters.discard(id).wait())?;
+                        ids.len() as u64
+                    }
+                };
+                request::tell(global, consumer, Some(count), &done)?;
             }
             None => {
-                let ids = ConsumerRequest::Discard(Some(ids.clone()));
-                request::ask(global, consumer, ids, &args.wait, &done)?;
+                let discard = ConsumerRequest::Discard(meant(ids, args));
+                request::ask(global, consumer, discard, &args.wait, &done)?;
             }
         }
     }
     store.map_or(Ok(()), |store| Ok(store.close().wait()?))
 }
 
-fn letters(store: &Store, args: &Letters) -> Result<Vec<DeadLetter>, Failure> {
+/// The dead letters that are asked for.
+fn asked(store: &Store, args: &Letters) -> DeadLetters {
     let mut asked = store.dead_letters();
     if let Some(consumer) = &args.consumer {
         asked = asked.of(consumer);
@@ -79,7 +88,11 @@ fn letters(store: &Store, args: &Letters) -> Result<Vec<DeadLetter>, Failure> {
     if let Some(reason) = &args.reason {
         asked = asked.reason(reason);
     }
-    Ok(asked.list().wait()?)
+    asked
+}
+
+fn letters(store: &Store, args: &Letters) -> Result<Vec<DeadLetter>, Failure> {
+    Ok(asked(store, args).list().wait()?)
 }
 
 fn time(time: SystemTime) -> String {
