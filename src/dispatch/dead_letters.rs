@@ -136,8 +136,8 @@ impl DeadLetters {
         })
     }
 
-    /// Handles all again, or those that it was narrowed to, in order, each at one attempt. One that fails stays, and so do the later ones of its stream. Says how many
-    /// were acknowledged.
+    /// Handles all again, or those that it was narrowed to, in order, each at one attempt. One that fails stays, and so do the later
+    /// ones of its stream. Says how many were acknowledged.
     ///
     /// # Errors
     /// `Invalid`: as [`redrive`](Self::redrive). Those of the dead-letter log.

@@ -1,17 +1,15 @@
 //! One dead letter: what is said of an event that was given up, and a copy of it.
 
 use super::delivery::Ticket;
+use super::record;
 use crate::error::Error;
 use crate::event::new::time_of;
 use crate::event::{EventId, EventRef, RecordedEvent};
 use crate::{Position, Revision};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::time::SystemTime;
 
-/// Version of the records.
-const VERSION: u8 = 1;
-const BINCODE: bincode::config::Configuration = bincode::config::standard();
 /// Bytes of a reason, and of each error, that are kept.
 const TEXT_BYTES_MAX: usize = 4 << 10;
 /// A record holds some texts, and a place.
@@ -32,7 +30,7 @@ pub(super) struct Record {
     pub(super) handler_version: String,
 }
 
-/// As it is kept, behind the version.
+/// As it is kept.
 type Stored = ((String, u64, u64, i64), String, Vec<String>, (u32, i64, i64), String);
 
 /// An event that a consumer gave up on, with what it failed with. It stays until a redrive of it is acknowledged, or it is discarded.
@@ -105,7 +103,7 @@ impl Record {
     pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
         let place = (&self.stream, self.revision, self.position, self.commit_time);
         let times = (self.attempts, self.first_failure, self.last_failure);
-        encode(&(place, &self.reason, &self.errors, times, &self.handler_version))
+        record::encode(&(place, &self.reason, &self.errors, times, &self.handler_version))
     }
 
     /// Bytes of a letter: of an encoded record, and of its event.
@@ -160,27 +158,9 @@ impl Record {
     }
 }
 
-/// The data of an event of the dead-letter log.
-pub(super) fn encode<T: Serialize + ?Sized>(record: &T) -> Result<Vec<u8>, Error> {
-    bincode::serde::encode_to_vec((VERSION, record), BINCODE).map_err(Error::other)
-}
-
 /// Decodes the data of an event of the dead-letter log.
-pub(super) fn decode<T: for<'d> Deserialize<'d>>(event: EventRef<'_>) -> Result<T, Error> {
-    let wrong = |why: String| {
-        let (stream, revision) = (event.stream(), event.revision());
-        Error::invalid(format!("dead-letter log, stream {stream:?}, revision {revision}: {why}"))
-    };
-    match event.data().first() {
-        Some(&VERSION) => {}
-        Some(later) if *later > VERSION => {
-            return Err(Error::unsupported(format!("a dead letter of version {later}, known is {VERSION}")));
-        }
-        found => return Err(wrong(format!("expected version {VERSION} first, found {found:?}"))),
-    }
-    let config = BINCODE.with_limit::<RECORD_BYTES_MAX>();
-    match bincode::serde::decode_from_slice::<(u8, T), _>(event.data(), config) {
-        Ok(((_, value), _)) => Ok(value),
-        Err(error) => Err(wrong(error.to_string())),
-    }
+pub(super) fn decode<T: DeserializeOwned>(event: EventRef<'_>) -> Result<T, Error> {
+    let (stream, revision) = (event.stream(), event.revision());
+    let what = format_args!("dead-letter log, stream {stream:?}, revision {revision}");
+    record::decode::<T, RECORD_BYTES_MAX>(&what, event.data())
 }

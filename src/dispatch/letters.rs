@@ -1,7 +1,8 @@
 //! Dead letters of a consumer: what is kept in the dead-letter log, and what of it is open. A letter is one commit of two events
 //! in the stream of its consumer: what is said of it, and a copy of the event. What was redriven or discarded is told by later events.
 
-use super::letter::{self, DeadLetter, Record, decode};
+use super::letter::{DeadLetter, Record, decode};
+use super::record;
 use crate::error::Error;
 use crate::event::{EventId, EventRef, NewEvent, RecordedEvent};
 use crate::expected::{Durability, Expected};
@@ -35,7 +36,7 @@ pub(super) fn settle(
     numbers: &[u64],
     redriven: bool,
 ) -> Pending<Receipt> {
-    match letter::encode(numbers) {
+    match record::encode(numbers) {
         Ok(data) => {
             let event_type = if redriven { REDRIVEN } else { DISCARDED };
             append(letters, consumer, &[NewEvent::raw(event_type, data)])

@@ -23,6 +23,7 @@ mod outcome;
 mod overdue;
 mod parking;
 mod progress;
+mod record;
 mod redrive;
 mod requests;
 mod reset;

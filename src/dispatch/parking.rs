@@ -178,14 +178,14 @@ impl State {
 
     /// Whether one more dead letter of so many bytes may be written; if not, what is to be done then is done.
     fn make_room(&mut self, engine: &Engine, position: u64, bytes: u64) -> bool {
-        let (settings, parking) = (&engine.settings, &mut self.parking);
-        let writing = parking.writing.iter().map(|(_, bytes, _)| bytes);
-        let unread = || writing.clone().chain(parking.written.iter().map(|(_, bytes)| bytes));
-        let (count, bytes) = (1 + unread().count() as u64, bytes + unread().sum::<u64>());
+        let (settings, parking) = (&engine.settings, &self.parking);
         if settings.when_full == WhenFull::DiscardOldest {
             // Once it is written, and known how many there are.
             return true;
         }
+        let writing = parking.writing.iter().map(|(_, bytes, _)| bytes);
+        let unread = || writing.clone().chain(parking.written.iter().map(|(_, bytes)| bytes));
+        let (count, bytes) = (1 + unread().count() as u64, bytes + unread().sum::<u64>());
         match over(parking, engine, count, bytes) {
             None => true,
             Some(error) if settings.when_full == WhenFull::Pause => {

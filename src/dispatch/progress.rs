@@ -1,11 +1,8 @@
 //! How far a consumer has come, as it is kept: in its checkpoint, and in the commits of what its handler emits.
 
+use super::record;
 use crate::error::Error;
 use crate::limits::CHECKPOINT_BYTES_MAX;
-
-/// Version of the record.
-const VERSION: u8 = 1;
-const BINCODE: bincode::config::Configuration = bincode::config::standard();
 
 /// Everything up to `through` is finished, but for what is listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +36,7 @@ pub(super) struct Waiting {
     pub(super) due: i64,
 }
 
-/// As it is kept, behind the version.
+/// As it is kept.
 type Stored =
     (u64, u64, u64, Vec<(u64, u32, i64, i64)>, Vec<(String, u64)>, Vec<u64>, bool, bool, Vec<(u64, u32)>);
 
@@ -51,9 +48,9 @@ impl Progress {
             .iter()
             .map(|waiting| (waiting.position, waiting.failed, waiting.first_failure, waiting.due));
         let waiting: Vec<_> = waiting.collect();
-        let stored =
-            (VERSION, (generation, sequence, through, waiting, held, redriven, is_paused, is_clean, started));
-        bincode::serde::encode_to_vec(stored, BINCODE).map_err(Error::other)
+        record::encode(&(
+            generation, sequence, through, waiting, held, redriven, is_paused, is_clean, started,
+        ))
     }
 
     fn of(stored: Stored) -> Self {
@@ -71,32 +68,8 @@ impl Progress {
     /// # Errors
     /// `Unsupported`: a later version wrote it. `Other`: it is none.
     pub(super) fn decode(bytes: &[u8], consumer: &str) -> Result<Self, Error> {
-        let config = BINCODE.with_limit::<{ 4 * CHECKPOINT_BYTES_MAX }>();
-        match bytes.first() {
-            Some(&VERSION) => {}
-            Some(later) if *later > VERSION => {
-                return Err(Error::unsupported(format!(
-                    "progress of consumer {consumer:?}: version {later}, known are those up to {VERSION}"
-                )));
-            }
-            found => {
-                return Err(Error::invalid(format!(
-                    "progress of consumer {consumer:?}: expected version {VERSION} first, found {found:?}"
-                )));
-            }
-        }
-        match bincode::serde::decode_from_slice::<(u8, Stored), _>(bytes, config) {
-            Ok(((_, stored), used)) if used == bytes.len() => Ok(Self::of(stored)),
-            Ok((_, used)) => {
-                let found = bytes.len();
-                Err(Error::invalid(format!(
-                    "progress of consumer {consumer:?}: expected {used} bytes, found {found}"
-                )))
-            }
-            Err(error) => {
-                Err(Error::invalid(format!("progress of consumer {consumer:?}: can't be decoded: {error}")))
-            }
-        }
+        let what = format_args!("progress of consumer {consumer:?}");
+        record::decode::<Stored, { 4 * CHECKPOINT_BYTES_MAX }>(&what, bytes).map(Self::of)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Requests to consumers that are kept until they are executed: what the process that runs a consumer is asked for by others.
 
+use super::record;
 use crate::Position;
 use crate::error::Error;
 use crate::event::EventId;
@@ -9,9 +10,8 @@ use crate::store::{EventStore, Store};
 use std::fmt;
 use std::sync::Arc;
 
-/// Version of requests and answers.
-const VERSION: u8 = 1;
-const BINCODE: bincode::config::Configuration = bincode::config::standard();
+/// What a request may take in memory, and an answer.
+const DECODED_BYTES_MAX: usize = 4 * REQUEST_BYTES_MAX;
 
 const PAUSE: u8 = 0;
 const RESUME: u8 = 1;
@@ -35,7 +35,7 @@ pub enum ConsumerRequest {
     Discard(Option<Vec<EventId>>),
 }
 
-/// As it is kept, behind the version: what it is, a position, ids.
+/// As it is kept: what it is, a position, ids.
 type Stored = (u8, u64, Option<Vec<String>>);
 
 impl ConsumerRequest {
@@ -50,11 +50,12 @@ impl ConsumerRequest {
             Self::Redrive(ids) => (REDRIVE, 0, texts(ids)),
             Self::Discard(ids) => (DISCARD, 0, texts(ids)),
         };
-        bincode::serde::encode_to_vec((VERSION, stored), BINCODE).map_err(Error::other)
+        record::encode(&stored)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        let (kind, position, ids) = decode::<Stored>("a request", bytes)?;
+        let (kind, position, ids) =
+            record::decode::<Stored, DECODED_BYTES_MAX>(&"a request to a consumer", bytes)?;
         let ids = ids.map(|ids| ids.into_iter().map(EventId::from).collect());
         match kind {
             PAUSE => Ok(Self::Pause),
@@ -73,30 +74,13 @@ pub(super) fn encode_answer(outcome: &Result<u64, Error>) -> Result<Vec<u8>, Err
         Ok(count) => (true, *count, String::new()),
         Err(error) => (false, 0, error.to_string()),
     };
-    bincode::serde::encode_to_vec((VERSION, stored), BINCODE).map_err(Error::other)
+    record::encode(&stored)
 }
 
 fn decode_answer(bytes: &[u8]) -> Result<Result<u64, Error>, Error> {
-    let (is_done, count, why) = decode::<(bool, u64, String)>("an answer", bytes)?;
+    let (is_done, count, why) =
+        record::decode::<(bool, u64, String), DECODED_BYTES_MAX>(&"an answer of a consumer", bytes)?;
     Ok(if is_done { Ok(count) } else { Err(Error::other(why)) })
-}
-
-fn decode<T: serde::de::DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, Error> {
-    match bytes.first() {
-        Some(&VERSION) => {}
-        Some(later) if *later > VERSION => {
-            return Err(Error::unsupported(format!("{what} of version {later}, known is {VERSION}")));
-        }
-        found => {
-            return Err(Error::invalid(format!("{what}: expected version {VERSION} first, found {found:?}")));
-        }
-    }
-    let config = BINCODE.with_limit::<{ 4 * REQUEST_BYTES_MAX }>();
-    match bincode::serde::decode_from_slice::<(u8, T), _>(bytes, config) {
-        Ok(((_, value), used)) if used == bytes.len() => Ok(value),
-        Ok((_, used)) => Err(Error::invalid(format!("{what}: expected {used} bytes, found {}", bytes.len()))),
-        Err(error) => Err(Error::invalid(format!("{what}: {error}"))),
-    }
 }
 
 impl<B: EventStore> Store<B> {
@@ -205,7 +189,7 @@ mod tests {
 
     #[test]
     fn what_a_later_program_asks_for_is_refused() {
-        let later = bincode::serde::encode_to_vec((VERSION, (9_u8, 0_u64, None::<Vec<String>>)), BINCODE);
+        let later = record::encode(&(9_u8, 0_u64, None::<Vec<String>>));
         let error = ConsumerRequest::decode(&later.expect("bytes")).expect_err("kind 9");
         assert!(error.is_unsupported() && error.to_string().contains("kind 9"), "{error}");
         assert!(ConsumerRequest::decode(&[2, 0]).expect_err("version 2").is_unsupported());

@@ -85,15 +85,14 @@ fn check_history(core: &Arc<Core>, slot: &Slot, file: &str) -> Result<(), Error>
 
 pub(super) fn check_progress(progress: &Progress<'_>) -> Result<(), Error> {
     check_name(progress.consumer)?;
-    check_bytes("progress", progress.consumer, progress.data.len())
+    check_bytes("data of a progress", progress.consumer, progress.data.len(), CHECKPOINT_BYTES_MAX)
 }
 
-fn check_bytes(what: &str, consumer: &str, bytes: usize) -> Result<(), Error> {
-    if bytes <= CHECKPOINT_BYTES_MAX {
+pub(super) fn check_bytes(what: &str, consumer: &str, bytes: usize, max: usize) -> Result<(), Error> {
+    if bytes <= max {
         return Ok(());
     }
-    let what = format!("data of a {what} of consumer {consumer:?}, bytes");
-    Err(Error::limit(what, CHECKPOINT_BYTES_MAX as u64, bytes as u64))
+    Err(Error::limit(format!("{what} of consumer {consumer:?}, bytes"), max as u64, bytes as u64))
 }
 
 /// The progress that came with the last commit that has some of this consumer's, behind what its checkpoint counts.
@@ -143,7 +142,7 @@ fn check_save(core: &Core, consumer: &str, checkpoint: &Checkpoint) -> Result<()
             "low position of a checkpoint: expected at most its position {through}, found {low}"
         )));
     }
-    check_bytes("checkpoint", consumer, bytes)?;
+    check_bytes("data of a checkpoint", consumer, bytes, CHECKPOINT_BYTES_MAX)?;
     check_writable(core)?;
     let last = Position(core.log.watch(Watermark::Committed).position());
     if through > last {

@@ -1,7 +1,7 @@
 //! Requests to consumers in the embedded store: any process may send one, whether it may write to the store or not.
 
 use super::blocking;
-use super::checkpoints::check_name;
+use super::checkpoints::{check_bytes, check_name};
 use super::contract::SentRequest;
 use super::core::Core;
 use crate::error::{Corruption, Error};
@@ -15,11 +15,7 @@ use std::sync::atomic::Ordering;
 
 fn check(what: &str, consumer: &str, bytes: usize) -> Result<(), Error> {
     check_name(consumer)?;
-    if bytes <= REQUEST_BYTES_MAX {
-        return Ok(());
-    }
-    let what = format!("{what} of consumer {consumer:?}, bytes");
-    Err(Error::limit(what, REQUEST_BYTES_MAX as u64, bytes as u64))
+    check_bytes(what, consumer, bytes, REQUEST_BYTES_MAX)
 }
 
 /// The time, or the next number if that was given already.
