@@ -141,9 +141,7 @@ impl State {
                 }
                 let is_asked = |open: &Open| ids.as_ref().is_none_or(|ids| ids.contains(&open.id));
                 let numbers = self.parking.letters.close_asked(is_asked);
-                if !numbers.is_empty() {
-                    self.settle(engine, numbers.clone(), false);
-                }
+                self.settle(engine, &numbers, false);
                 Running::Discard(numbers)
             }
         };

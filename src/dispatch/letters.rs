@@ -29,7 +29,10 @@ fn append(letters: &dyn EventStore, consumer: &str, events: &[NewEvent<'_>]) -> 
     letters.commit(Commit::new(&[Write::new(&stream, Expected::Any, events)], Durability::Power))
 }
 
-/// Says that letters are done with.
+/// Most letters that one record says to be done with: it must fit into a commit of the smallest log, and be read back.
+pub(super) const SETTLED_MAX: usize = 1_000;
+
+/// Says that letters are done with, at most [`SETTLED_MAX`].
 pub(super) fn settle(
     letters: &dyn EventStore,
     consumer: &str,
@@ -145,7 +148,9 @@ pub(super) async fn discard(
         numbers.entry(letter.consumer.clone()).or_default().push(letter.number);
     }
     for (consumer, numbers) in &numbers {
-        settle(&*letters, consumer, numbers, false).await?;
+        for some in numbers.chunks(SETTLED_MAX) {
+            settle(&*letters, consumer, some, false).await?;
+        }
     }
     if !numbers.is_empty() {
         // They are discarded, whether there is room for others now or not.

@@ -58,9 +58,9 @@ impl Parking {
         self.reading.is_none() && !self.is_stale && self.writing.is_empty() && self.settling.is_empty()
     }
 
-    /// Whether the log is yet to say that these letters are done with.
+    /// Whether the log is yet to say that some of these letters, in ascending order, are done with.
     pub(super) fn is_settling(&self, numbers: &[u64]) -> bool {
-        self.settling.iter().any(|(settling, _)| settling == numbers)
+        self.settling.iter().any(|(some, _)| some.iter().any(|number| numbers.binary_search(number).is_ok()))
     }
 
     /// Somebody else may have written to the log.
@@ -135,7 +135,7 @@ impl State {
             let (count_max, bytes_max) = (settings.dead_letters_max, settings.dead_letter_bytes_max);
             let oldest = self.parking.letters.close_oldest(count_max, bytes_max);
             if !oldest.is_empty() {
-                self.settle(engine, oldest, false);
+                self.settle(engine, &oldest, false);
             }
         }
         Ok(())
@@ -232,11 +232,11 @@ impl State {
     }
 
     /// Letters were redriven, or are discarded: says so in the log.
-    pub(super) fn settle(&mut self, engine: &Engine, numbers: Vec<u64>, redriven: bool) {
-        if let Ok(log) = &self.parking.log {
-            let pending = letters::settle(&**log, &engine.name, &numbers, redriven);
-            self.parking.settling.push((numbers, pending));
-            self.refresh();
+    pub(super) fn settle(&mut self, engine: &Engine, numbers: &[u64], redriven: bool) {
+        let Parking { log: Ok(log), settling, .. } = &mut self.parking else { return };
+        for some in numbers.chunks(letters::SETTLED_MAX) {
+            settling.push((some.to_vec(), letters::settle(&**log, &engine.name, some, redriven)));
         }
+        self.refresh();
     }
 }

@@ -151,7 +151,7 @@ impl State {
         if let Some(redrive) = self.redrives.0.front_mut() {
             redrive.step = Step::Settling;
         }
-        self.settle(engine, vec![number], true);
+        self.settle(engine, &[number], true);
     }
 
     /// A letter wasn't handled: it stays.

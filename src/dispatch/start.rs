@@ -57,7 +57,7 @@ pub(super) fn start<B: EventStore>(
     let engine = Engine::new(name, shared, settings, handler, state);
     engine.with(|state| {
         if !newest.redriven.is_empty() {
-            state.settle(&engine, newest.redriven, true);
+            state.settle(&engine, &newest.redriven, true);
         }
     });
     Ok(engine)

@@ -269,3 +269,25 @@ fn the_log_of_dead_letters_doesnt_grow_for_ever() {
     store.close().wait().expect("a close");
     assert!(orchestrix::verify(dir.store()).expect("a report").dead_letter_problems.is_empty());
 }
+
+/// More than one record of the smallest log has room for.
+#[test]
+fn many_are_discarded_at_once() {
+    const LETTERS: u64 = 12_000;
+    let store = crate::tools::small().in_memory().expect("a store");
+    let consumer = Consumer::named("mailer").retry(at_once(0)).handle(|_: Delivery| Err("bad".into()));
+    let consumer = consumer.start(&store).expect("a consumer");
+    reach(&consumer, fill(&store, 10, LETTERS as usize / 10));
+    let request =
+        store.request("mailer", orchestrix::ConsumerRequest::Discard(None)).wait().expect("it is kept");
+    let mut outcome = None;
+    until("it is executed", || {
+        outcome = request.outcome().wait().expect("it is there");
+        outcome.is_some()
+    });
+    assert_eq!(outcome.expect("an outcome").expect("a discard"), LETTERS);
+    reach(&consumer, fill(&store, 10, LETTERS as usize / 10));
+    assert_eq!(consumer.dead_letters().discard_all().wait().expect("a discard"), LETTERS);
+    assert_eq!(store.dead_letters().count().wait().expect("a count"), 0);
+    stop(consumer);
+}
